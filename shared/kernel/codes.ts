@@ -1,0 +1,225 @@
+/**
+ * Every error code of Tandem: what it means, what an operator does about it, and how it looks over HTTP and gRPC.
+ *
+ * Invariant: a code, once published, keeps its meaning; clients switch on it. The table is sorted.
+ * It deliberately holds no behaviour: TandemError reads it, shared/http and shared/rpc translate with it.
+ */
+
+export type GrpcStatus =
+  | 'ABORTED'
+  | 'ALREADY_EXISTS'
+  | 'CANCELLED'
+  | 'DEADLINE_EXCEEDED'
+  | 'FAILED_PRECONDITION'
+  | 'INTERNAL'
+  | 'INVALID_ARGUMENT'
+  | 'NOT_FOUND'
+  | 'PERMISSION_DENIED'
+  | 'RESOURCE_EXHAUSTED'
+  | 'UNAUTHENTICATED'
+  | 'UNAVAILABLE';
+
+export interface CodeEntry {
+  readonly http: number;
+  readonly grpc: GrpcStatus;
+  /** The very same request may succeed when sent again: later, or to where the details point. */
+  readonly retryable: boolean;
+  readonly meaning: string;
+  /** What an operator (or, for a 4xx, the caller's developer) does about it. */
+  readonly action: string;
+}
+
+export const CODES = {
+  'cancelled': {
+    http: 499, grpc: 'CANCELLED', retryable: false,
+    meaning: 'The caller went away before the answer was ready.',
+    action: 'Nothing; many of them together mean that answers are slower than callers will wait.',
+  },
+  'config-invalid': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'The configuration of a process is incomplete or wrong.',
+    action: 'Correct the listed keys and start the process again.',
+  },
+  'conflict': {
+    http: 409, grpc: 'ABORTED', retryable: false,
+    meaning: 'The thing is not in a state that allows this.',
+    action: 'Read it again and decide anew.',
+  },
+  'cross-region-write': {
+    http: 409, grpc: 'FAILED_PRECONDITION', retryable: false,
+    meaning: 'A money write reached a region that is not the home of the payer; nothing was written.',
+    action: 'Send it to the region named in the details.',
+  },
+  'db-duplicate': {
+    http: 409, grpc: 'ALREADY_EXISTS', retryable: false,
+    meaning: 'A row with the same unique key exists.',
+    action: 'Read the existing row; the key is in the details.',
+  },
+  'db-failed': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'The database refused a statement.',
+    action: 'Read the cause: it carries the number and text of the server; it is a fault of the code or of the schema.',
+  },
+  'db-read-only': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'The database takes no writes: it is a replica, or fenced.',
+    action: 'Check the state of the region (tandem status); after a switch the connections find the writer by themselves.',
+  },
+  'db-unavailable': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'The database cannot be reached, or gave up a transaction again and again.',
+    action: 'Check that the database runs and that its locks and connections are not used up.',
+  },
+  'deadline-exceeded': {
+    http: 504, grpc: 'DEADLINE_EXCEEDED', retryable: true,
+    meaning: 'An answer did not come within its deadline; what was asked may or may not have happened.',
+    action: 'Look for what is slow: the details name the call and its deadline.',
+  },
+  'etcd-failed': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'etcd refused a request.',
+    action: 'Read the cause; a full etcd (NOSPACE) wants compaction and an alarm disarmed.',
+  },
+  'etcd-lease-lost': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'A lease ran out before it could be renewed; what hung on it is gone.',
+    action: 'Check that the etcd majority is reachable from this process and that the process is not starved of CPU.',
+  },
+  'etcd-unavailable': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'No majority of etcd members answers.',
+    action: 'Bring back a majority of the three members; services run on what they last knew meanwhile.',
+  },
+  'forbidden': {
+    http: 403, grpc: 'PERMISSION_DENIED', retryable: false,
+    meaning: 'The caller is known but may not do this.',
+    action: 'Use a token of the right account and role.',
+  },
+  'id-node-unavailable': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'All 64 node numbers of the region are leased, or their id windows all lie in the future.',
+    action: 'List /tandem/nodes/<region>: stop what should not run, or wait 15 s for the leases of crashed processes.',
+  },
+  'id-window-exhausted': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'The span of time in which this process may issue ids is used up and could not be extended.',
+    action: 'Bring back the etcd majority; ids resume by themselves. If etcd is well, check the clock of this host.',
+  },
+  'idempotency-in-flight': {
+    http: 409, grpc: 'ABORTED', retryable: true,
+    meaning: 'The first request with this idempotency key is still running.',
+    action: 'Send the same request again after Retry-After.',
+  },
+  'idempotency-key-missing': {
+    http: 400, grpc: 'INVALID_ARGUMENT', retryable: false,
+    meaning: 'A request that creates or charges came without a usable Idempotency-Key.',
+    action: 'Send an Idempotency-Key of 1 to 255 printable ASCII characters, one for each intent.',
+  },
+  'idempotency-key-reused': {
+    http: 422, grpc: 'INVALID_ARGUMENT', retryable: false,
+    meaning: 'The idempotency key was used before with another request.',
+    action: 'Use a new key for a new intent.',
+  },
+  'internal': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'A fault of Tandem.',
+    action: 'Find the request id in the log and report it.',
+  },
+  'kafka-failed': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'Kafka refused a request.',
+    action: 'Read the cause: topic settings, message size or authorisation.',
+  },
+  'kafka-unavailable': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'No Kafka broker answers.',
+    action: 'Check the brokers of the region named in the details; replication catches up by itself.',
+  },
+  'method-not-allowed': {
+    http: 405, grpc: 'INVALID_ARGUMENT', retryable: false,
+    meaning: 'The path exists but not with this method.',
+    action: 'See the Allow header and the OpenAPI page.',
+  },
+  'missing-program': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'A program that the local stack needs is not installed.',
+    action: 'Install the program named in the message.',
+  },
+  'not-found': {
+    http: 404, grpc: 'NOT_FOUND', retryable: false,
+    meaning: 'There is no such thing, or not for this caller.',
+    action: 'Check the id and the account.',
+  },
+  'not-home': {
+    http: 421, grpc: 'FAILED_PRECONDITION', retryable: true,
+    meaning: 'This region is not the home of the unit; the peer is.',
+    action: 'Nothing: the router carries the request to the home. If clients see it, check the router.',
+  },
+  'not-ready': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'The process is starting, draining, or without something it needs.',
+    action: 'Read the reasons at /health/ready.',
+  },
+  'offer-gone': {
+    http: 409, grpc: 'FAILED_PRECONDITION', retryable: false,
+    meaning: 'The offer was taken, withdrawn, or ran out.',
+    action: 'Wait for the next offer.',
+  },
+  'otp-mismatch': {
+    http: 422, grpc: 'INVALID_ARGUMENT', retryable: false,
+    meaning: 'The one-time password is not that of the ride.',
+    action: 'Ask the rider for the four digits shown in the app.',
+  },
+  'port-taken': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'Another process listens on a port that is needed.',
+    action: 'Stop that process or choose another port.',
+  },
+  'quote-expired': {
+    http: 409, grpc: 'FAILED_PRECONDITION', retryable: false,
+    meaning: 'The quote is past its expiry; its price no longer holds.',
+    action: 'Ask for a new quote.',
+  },
+  'rate-limited': {
+    http: 429, grpc: 'RESOURCE_EXHAUSTED', retryable: true,
+    meaning: 'The caller, or the process, is at a limit.',
+    action: 'Slow down and try again after Retry-After.',
+  },
+  'redis-failed': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'Redis refused a command.',
+    action: 'Read the cause; it is a fault of the code or of the memory policy.',
+  },
+  'redis-unavailable': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'Redis cannot be reached.',
+    action: 'Check that Redis runs; what it holds is rebuilt from the live stream.',
+  },
+  'region-unknown': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'A region or origin number is named that the configuration does not know.',
+    action: 'Compare TANDEM_REGIONS of all processes: it must be the same everywhere.',
+  },
+  'unauthenticated': {
+    http: 401, grpc: 'UNAUTHENTICATED', retryable: false,
+    meaning: 'There is no valid token.',
+    action: 'Send Authorization: Bearer with a token that has not expired.',
+  },
+  'upstream-unavailable': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'A service behind this one does not answer.',
+    action: 'Check the service named in the details.',
+  },
+  'validation-failed': {
+    http: 400, grpc: 'INVALID_ARGUMENT', retryable: false,
+    meaning: 'The request is malformed.',
+    action: 'Correct the fields listed under errors.',
+  },
+} as const satisfies Record<string, CodeEntry>;
+
+export type ErrorCode = keyof typeof CODES;
+
+/** True for a code that this version knows; codes arriving from a newer process may be unknown. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(CODES, text);
+}
