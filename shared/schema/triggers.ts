@@ -1,0 +1,78 @@
+/**
+ * The triggers that give every row its version, whoever writes it.
+ *
+ * Invariant: a local write raises a row's `_hlc` above what it was, above its tombstone, above the database's
+ * clock and above what the writing service has seen (`@tandem_hlc`), and sets `_origin` to this region.
+ * The apply session sets `@tandem_apply` and is left alone: it writes the versions it received.
+ * Deliberately absent: AFTER triggers (the tombstone must stand before its delete in the binlog, so that a reader
+ * that streams knows the delete's version when the delete comes by).
+ */
+import { createHash } from 'node:crypto';
+import { HEARTBEAT_TABLE, REPLICATED_TABLES, TOMBSTONE_TABLE } from './tables.ts';
+
+export type Trigger = { readonly name: string; readonly table: string; readonly sql: string };
+
+/** The database's wall clock as an hlc with counter 0 (48 bits of ms since 1970, 16 bits of counter). */
+const CLOCK = 'CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED) << 16';
+/**
+ * HAZARD: without the CAST, an unset variable makes MariaDB's GREATEST compare as doubles, which drops the low bits
+ * of every version beside it: a re-insert could then stand below its tombstone.
+ */
+const SEEN = 'CAST(IFNULL(@tandem_hlc, 0) AS UNSIGNED)';
+
+/**
+ * All triggers of a region whose origin number is `origin`. A name ends in a hash of its body, so that a changed
+ * trigger is a new one beside the old: the old can be dropped after the new one stands, and no write goes unstamped
+ * in between (two stamps in a row leave one version).
+ */
+export function triggersFor(origin: number): readonly Trigger[] {
+  if (!Number.isInteger(origin) || origin < 1 || origin > 15) throw new RangeError(`origin ${origin} is not in 1..15`);
+  const versioned = [...REPLICATED_TABLES, HEARTBEAT_TABLE];
+  return versioned.flatMap((table) => [
+    trigger(table, 'INSERT', insertBody(table, origin)),
+    trigger(table, 'UPDATE', updateBody(table, origin)),
+    trigger(table, 'DELETE', deleteBody(table, origin)),
+  ]);
+}
+
+function trigger(table: string, event: 'INSERT' | 'UPDATE' | 'DELETE', body: string): Trigger {
+  const hash = createHash('sha256').update(body).digest('hex').slice(0, 8);
+  const name = `tandem_${table}_${event.toLowerCase()}_${hash}`;
+  return { name, table, sql: `CREATE TRIGGER ${name} BEFORE ${event} ON ${table} FOR EACH ROW\nBEGIN\n${body}\nEND` };
+}
+
+function insertBody(table: string, origin: number): string {
+  const afterTombstone = `IFNULL((SELECT t._hlc + 1 FROM ${TOMBSTONE_TABLE} t WHERE t.table_name = '${table}' AND t.row_id = NEW.id), 0)`;
+  return `  IF @tandem_apply IS NULL AND NEW._hlc = 0 THEN
+    SET NEW._hlc = GREATEST(${CLOCK}, ${SEEN}, ${afterTombstone}), NEW._origin = ${origin};
+  END IF;`;
+}
+
+function updateBody(table: string, origin: number): string {
+  return `  IF @tandem_apply IS NULL THEN
+    IF NEW._hlc <= OLD._hlc THEN
+      SET NEW._hlc = GREATEST(${CLOCK}, ${SEEN}, OLD._hlc + 1);
+    END IF;
+    SET NEW._origin = ${origin};
+    IF NEW.id <> OLD.id THEN
+${tombstone(table, origin, 6)}
+    END IF;
+  END IF;`;
+}
+
+function deleteBody(table: string, origin: number): string {
+  return `  IF @tandem_apply IS NULL THEN
+${tombstone(table, origin, 4)}
+  END IF;`;
+}
+
+function tombstone(table: string, origin: number, indent: number): string {
+  const pad = ' '.repeat(indent);
+  return [
+    `INSERT INTO ${TOMBSTONE_TABLE} (table_name, row_id, unit, _hlc, _origin, deleted_at)`,
+    `VALUES ('${table}', OLD.id, OLD.unit, GREATEST(${CLOCK}, ${SEEN}, OLD._hlc + 1), ${origin}, NOW(3))`,
+    `ON DUPLICATE KEY UPDATE _hlc = GREATEST(_hlc + 1, VALUES(_hlc)), _origin = ${origin}, unit = OLD.unit, deleted_at = NOW(3);`,
+  ]
+    .map((line) => pad + line)
+    .join('\n');
+}

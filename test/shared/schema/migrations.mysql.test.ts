@@ -1,0 +1,110 @@
+/** Migrations: once each, two at once, interrupted, edited; and the rights of every database user. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { openRawConnection } from '../../../shared/mysql/raw-connection.ts';
+import type { RawConnection } from '../../../shared/mysql/raw-connection.ts';
+import { DATABASE_USERS, grantStatements } from '../../../shared/schema/grants.ts';
+import { loadMigrations, migrate, splitStatements } from '../../../shared/schema/migrations.ts';
+import { REPLICATED_TABLES } from '../../../shared/schema/tables.ts';
+import { engines, startMysql } from '../../harness/mysql.ts';
+
+const QUIET = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
+
+test('statements end at a semicolon that ends a line; comment lines are dropped', () => {
+  expect(splitStatements("-- a; b\nSELECT 1;\nSELECT ';x' ;  \n\n")).toEqual(['SELECT 1', "SELECT ';x'"]);
+});
+
+describe.each(engines())('migrations on %s', (engine) => {
+  let server: Awaited<ReturnType<typeof startMysql>>;
+  let root: RawConnection;
+
+  beforeAll(async () => {
+    server = await startMysql({ engine });
+    root = await openRawConnection(server.root, { role: 'test' });
+  });
+  beforeEach(async () => {
+    await root.query('DROP DATABASE tandem');
+    await root.query('CREATE DATABASE tandem CHARACTER SET utf8mb4');
+    await root.query('USE tandem');
+  });
+  afterAll(async () => {
+    await root?.close();
+    await server?.stop();
+  });
+  const run = (migrations?: Awaited<ReturnType<typeof loadMigrations>>) =>
+    migrate({ database: server.root, origin: 1, log: QUIET, migrations });
+
+  test('two migrators at once apply each statement once, and a third finds nothing to do', async () => {
+    const [first, second] = await Promise.all([run(), run()]);
+    const all = (await loadMigrations()).map((migration) => migration.name);
+    expect([...first.applied, ...second.applied].toSorted()).toEqual(all);
+    expect(first.triggersCreated + second.triggersCreated).toBe((REPLICATED_TABLES.length + 1) * 3);
+    expect(await run()).toEqual({ applied: [], triggersCreated: 0 });
+  });
+
+  test('every replicated table has its key, its unit and its invisible version', async () => {
+    await run();
+    for (const table of REPLICATED_TABLES) {
+      const columns = await root.query(
+        'SELECT COLUMN_NAME AS name, COLUMN_TYPE AS type, COLUMN_KEY AS k, EXTRA AS extra FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?',
+        ['tandem', table],
+      );
+      const byName = new Map(columns.map((column) => [column.name, column]));
+      expect(byName.get('id'), table).toMatchObject({ k: 'PRI', type: expect.stringMatching(/^bigint(\(20\))?$/) });
+      for (const name of ['unit', 'created_at', 'updated_at']) expect(byName.has(name), `${table}.${name}`).toBe(true);
+      for (const name of ['_hlc', '_origin']) expect(String(byName.get(name)?.extra), `${table}.${name}`).toMatch(/INVISIBLE/i);
+    }
+  });
+
+  test('an interrupted migration goes on at the statement it had reached', async () => {
+    const broken = [{ number: 1, name: '0001-two', statements: ['CREATE TABLE IF NOT EXISTS a (id INT)', 'SYNTAX ERROR'] }];
+    await expect(run(broken)).rejects.toMatchObject({ code: 'schema-failed', message: expect.stringContaining('statement 2') });
+    await root.query('DROP TABLE a');
+    const mended = [{ ...broken[0]!, statements: [broken[0]!.statements[0]!, 'CREATE TABLE IF NOT EXISTS b (id INT)'] }];
+    await expect(run(mended)).rejects.toMatchObject({ code: 'schema-failed' }); // the triggers' tables are not there
+    const tables = (await root.query('SHOW TABLES')).map((row) => Object.values(row)[0]);
+    expect(tables).toContain('b');
+    expect(tables).not.toContain('a'); // it was recorded as done, so it was not run again
+  });
+
+  test('an applied statement that was edited since is refused by name', async () => {
+    await run();
+    const edited = (await loadMigrations()).map((migration, index) =>
+      index === 1 ? { ...migration, statements: migration.statements.map((statement) => `${statement} `.replace('accounts', 'people')) } : migration,
+    );
+    await expect(run(edited)).rejects.toMatchObject({ code: 'schema-drift', message: expect.stringContaining('0002-people') });
+    const older = (await loadMigrations()).slice(0, 3);
+    await expect(run(older)).rejects.toMatchObject({ code: 'schema-drift', message: expect.stringContaining('0007-fare-cards') });
+  });
+
+  test('a trigger of another origin is replaced without a moment without one', async () => {
+    await run();
+    await migrate({ database: server.root, origin: 2, log: QUIET });
+    const triggers = await root.query("SELECT COUNT(*) AS n FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'tandem'");
+    expect(Number(triggers[0]!.n)).toBe((REPLICATED_TABLES.length + 1) * 3);
+    await root.query('INSERT INTO accounts (id, unit) VALUES (1, 1)');
+    expect((await root.query('SELECT _origin FROM accounts'))[0]!._origin).toEqual(expect.toSatisfy((value) => Number(value) === 2));
+  });
+
+  test('no user but the migrator has DDL, and the ledger can only be added to', async () => {
+    await run();
+    const password = 'test-password-0123456789';
+    for (const user of DATABASE_USERS) for (const statement of grantStatements(user, password)) await root.query(statement);
+    for (const user of DATABASE_USERS.filter((name) => name !== 'tandem_migrate')) {
+      const db = await openRawConnection({ ...server.root, user, password }, { role: 'test' });
+      try {
+        await expect(db.query('TRUNCATE TABLE fare_cards'), user).rejects.toThrow(/denied/);
+        await expect(db.query('DROP TABLE fare_cards'), user).rejects.toThrow(/denied/);
+      } finally {
+        await db.close();
+      }
+    }
+    const payment = await openRawConnection({ ...server.root, user: 'tandem_payment', password }, { role: 'test' });
+    try {
+      await payment.query("INSERT INTO ledger_entries (id, transaction_id, account_id, amount_cents, currency, unit) VALUES (1, 1, 1, 5, 'USD', 0)");
+      await expect(payment.query('UPDATE ledger_entries SET amount_cents = 6')).rejects.toThrow(/denied/);
+      await expect(payment.query('DELETE FROM ledger_entries')).rejects.toThrow(/denied/);
+    } finally {
+      await payment.close();
+    }
+  });
+});
