@@ -200,6 +200,21 @@ export const CODES = {
     meaning: 'A region or origin number is named that the configuration does not know.',
     action: 'Compare TANDEM_REGIONS of all processes: it must be the same everywhere.',
   },
+  'schema-busy': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'Another migrator is at work on this database.',
+    action: 'Wait for it, or find out why it hangs (SELECT IS_USED_LOCK(\'tandem_migrate\')).',
+  },
+  'schema-drift': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'The database was migrated by other migrations than this version carries.',
+    action: 'Run the version that fits the database, or restore the migration file that was edited.',
+  },
+  'schema-failed': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'A statement of a migration failed; those before it stand and are recorded.',
+    action: 'Mend the cause named in the message and migrate again: it goes on at that statement.',
+  },
   'unauthenticated': {
     http: 401, grpc: 'UNAUTHENTICATED', retryable: false,
     meaning: 'There is no valid token.',
