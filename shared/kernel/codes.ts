@@ -50,6 +50,11 @@ export const CODES = {
     meaning: 'A money write reached a region that is not the home of the payer; nothing was written.',
     action: 'Send it to the region named in the details.',
   },
+  'db-commit-unknown': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: false,
+    meaning: 'The connection was lost while a transaction was being committed: it may or may not have happened.',
+    action: 'Read what it would have written; a client sends the request again under the same Idempotency-Key.',
+  },
   'db-duplicate': {
     http: 409, grpc: 'ALREADY_EXISTS', retryable: false,
     meaning: 'A row with the same unique key exists.',
@@ -97,7 +102,7 @@ export const CODES = {
   },
   'id-node-unavailable': {
     http: 503, grpc: 'UNAVAILABLE', retryable: true,
-    meaning: 'All 64 node numbers of the region are leased, or their id windows all lie in the future.',
+    meaning: 'All 64 node numbers of the region are leased.',
     action: 'List /tandem/nodes/<region>: stop what should not run, or wait 15 s for the leases of crashed processes.',
   },
   'id-window-exhausted': {
