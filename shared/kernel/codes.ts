@@ -30,10 +30,40 @@ export interface CodeEntry {
 }
 
 export const CODES = {
+  'apply-gap': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'Changes of the peer are gone from Kafka before they were applied here, or the topic is not the one that was read before.',
+    action: 'Compare both regions (tandem diff) and rebuild this one from the peer; raise the topic\'s retention.',
+  },
+  'apply-schema-behind': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'A change names a table or column that this region\'s database lacks; its partition waits.',
+    action: 'Migrate this region (tandem migrate); the partition goes on by itself.',
+  },
   'cancelled': {
     http: 499, grpc: 'CANCELLED', retryable: false,
     meaning: 'The caller went away before the answer was ready.',
     action: 'Nothing; many of them together mean that answers are slower than callers will wait.',
+  },
+  'capture-unreadable': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'The binlog holds something that capture cannot turn into changes without losing some.',
+    action: 'Read the message: it names the event; mend the setting or session that wrote it, then rebuild the peer from here.',
+  },
+  'capture-unsafe-settings': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'The database runs with settings under which changes would be lost or wrong.',
+    action: 'Set what the message lists, by name and value, and start capture again.',
+  },
+  'change-malformed': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'A change is not what this version of Tandem writes or reads.',
+    action: 'Find its writer: topic, partition and offset are in the log; nothing behind it in its partition is applied.',
+  },
+  'checkpoint-moved': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'Another apply has written this partition\'s checkpoint in the meantime.',
+    action: 'Nothing: the partition goes on from the checkpoint. If it repeats, two applies of one region run without a common group.',
   },
   'config-invalid': {
     http: 500, grpc: 'INTERNAL', retryable: false,
