@@ -120,6 +120,11 @@ export const CODES = {
     meaning: 'A lease ran out before it could be renewed; what hung on it is gone.',
     action: 'Check that the etcd majority is reachable from this process and that the process is not starved of CPU.',
   },
+  'etcd-outcome-unknown': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: false,
+    meaning: 'A member was lost while it carried out a compare-and-swap, and what the key holds does not tell whether it did.',
+    action: 'Read the key and decide anew.',
+  },
   'etcd-unavailable': {
     http: 503, grpc: 'UNAVAILABLE', retryable: true,
     meaning: 'No majority of etcd members answers.',

@@ -1,11 +1,30 @@
+/**
+ * One connection of its own, outside of any pool, whose values are the server's own texts: for replication and diff.
+ *
+ * Invariant: what is read can be written back without changing a digit. FLOAT is the exception: as text the server
+ * prints six digits of it, so replicated tables use DOUBLE. It does not reconnect: a lost session has lost its
+ * variables and its transaction, and only its owner knows what follows from that.
+ */
+import { createConnection } from 'mysql2';
+import type { Connection } from 'mysql2';
+import { withDeadline } from '../kernel/deadline.ts';
 import type { MysqlConfig } from './database.ts';
+import { isFatalToConnection, translateDriverError } from './driver-errors.ts';
+import { CONNECT_DEADLINE_MS, SESSION_STATEMENTS, connectionOptions } from './session.ts';
+import { executeStatement, queryRows } from './statement.ts';
 
-/** BIGINT, DECIMAL and temporal values as the exact strings of the server, JSON as string, binary as Buffer, FLOAT and DOUBLE as number. */
+const QUERY_DEADLINE_MS = 10_000;
+const CLOSE_DEADLINE_MS = 1000;
+
+/**
+ * BIGINT, DECIMAL and temporal values: exact strings as the server prints them (UTC). JSON: string. Binary: Buffer.
+ * FLOAT, DOUBLE and integers of 32 bits or less: number.
+ */
 export type RawValue = null | string | number | Buffer;
 export type RawRow = Record<string, RawValue>;
 
 export interface RawConnection {
-  query(sql: string, params?: readonly unknown[]): Promise<RawRow[]>;
+  query<Row = RawRow>(sql: string, params?: readonly unknown[]): Promise<Row[]>;
   execute(sql: string, params?: readonly unknown[]): Promise<{ affectedRows: number }>;
   /** True once the connection is lost or destroyed; it never comes back: open another. */
   readonly isLost: boolean;
@@ -14,13 +33,90 @@ export interface RawConnection {
 }
 
 export interface RawConnectionOptions {
-  /** Names the connection in the server's process list and in errors: 'apply', 'diff'. */
+  /** Names the connection in errors and in the server's connection attributes: 'apply', 'diff'. */
   readonly role: string;
-  /** Set on the session before anything else, e.g. { '@tandem_apply': 1 }. */
+  /** Set on the session before anything else; the names are code, not input: { '@tandem_apply': 1 }. */
   readonly session?: Readonly<Record<string, string | number>>;
   readonly queryDeadlineMs?: number;
 }
 
-export async function openRawConnection(_config: MysqlConfig, _options: RawConnectionOptions): Promise<RawConnection> {
-  throw new Error('under way');
+/** Throws db-unavailable when it cannot connect in time. */
+export async function openRawConnection(config: MysqlConfig, options: RawConnectionOptions): Promise<RawConnection> {
+  const connection = createConnection({
+    ...connectionOptions(config),
+    bigNumberStrings: true,
+    dateStrings: true,
+    jsonStrings: true,
+    connectAttributes: { program_name: `tandem-${options.role}` },
+  });
+  const raw = new SingleConnection(connection, options.queryDeadlineMs ?? QUERY_DEADLINE_MS);
+  try {
+    await withDeadline(`mysql: ${options.role} connects`, CONNECT_DEADLINE_MS, () => connected(connection));
+    for (const sql of SESSION_STATEMENTS) await raw.execute(sql);
+    for (const [name, value] of Object.entries(options.session ?? {})) await raw.execute(`SET ${name} = ?`, [value]);
+  } catch (e) {
+    raw.destroy();
+    throw translateDriverError(e, `connection for ${options.role}`);
+  }
+  return raw;
+}
+
+function connected(connection: Connection): Promise<void> {
+  return new Promise((resolve, reject) => {
+    connection.connect((error) => {
+      if (error === null) resolve();
+      else reject(error);
+    });
+  });
+}
+
+class SingleConnection implements RawConnection {
+  readonly #connection: Connection;
+  readonly #queryDeadlineMs: number;
+  #isLost = false;
+
+  constructor(connection: Connection, queryDeadlineMs: number) {
+    this.#connection = connection;
+    this.#queryDeadlineMs = queryDeadlineMs;
+    const lose = (): void => void (this.#isLost = true);
+    // Without a listener the driver throws the loss of an idle connection at the whole process.
+    connection.on('error', lose);
+    connection.on('end', lose);
+  }
+
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  query<Row>(sql: string, params: readonly unknown[] = []): Promise<Row[]> {
+    return this.#watched(queryRows<Row>(this.#connection, sql, params, { deadlineMs: this.#queryDeadlineMs }));
+  }
+
+  execute(sql: string, params: readonly unknown[] = []): Promise<{ affectedRows: number }> {
+    return this.#watched(executeStatement(this.#connection, sql, params, { deadlineMs: this.#queryDeadlineMs }));
+  }
+
+  async close(): Promise<void> {
+    try {
+      await withDeadline('mysql: closing', CLOSE_DEADLINE_MS, () => new Promise<void>((resolve) => this.#connection.end(() => resolve())));
+    } catch {
+      // An unanswered goodbye is as good as an answered one.
+    } finally {
+      this.destroy();
+    }
+  }
+
+  destroy(): void {
+    this.#isLost = true;
+    this.#connection.destroy();
+  }
+
+  async #watched<T>(running: Promise<T>): Promise<T> {
+    try {
+      return await running;
+    } catch (e) {
+      if (isFatalToConnection(e)) this.#isLost = true;
+      throw e;
+    }
+  }
 }

@@ -1,0 +1,61 @@
+/**
+ * Sends one statement over one connection, with a deadline.
+ *
+ * Invariant: when it throws an error that is fatal to the connection, the connection has been destroyed, so that no
+ * caller can meet a late answer or a read-only server again. It never retries.
+ */
+import type { Connection, ResultSetHeader } from 'mysql2';
+import { assert } from '../kernel/assert.ts';
+import { withDeadline } from '../kernel/deadline.ts';
+import { checkParameters } from './parameters.ts';
+import { isFatalToConnection, translateDriverError } from './driver-errors.ts';
+
+export interface StatementLimits {
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The rows of a SELECT (or SHOW); asserts that the statement gave rows. */
+export async function queryRows<Row>(connection: Connection, sql: string, params: readonly unknown[], limits: StatementLimits): Promise<Row[]> {
+  const result = await sendStatement(connection, sql, params, limits);
+  assert(Array.isArray(result), `query() is for statements that give rows, use execute() for: ${sql.slice(0, 120)}`);
+  return result as Row[];
+}
+
+/**
+ * affectedRows counts the rows an UPDATE matched, whether or not a value changed (the driver asks for FOUND_ROWS), so
+ * that a compare-and-set reads the same on a row that already holds the new values.
+ */
+export async function executeStatement(
+  connection: Connection, sql: string, params: readonly unknown[], limits: StatementLimits,
+): Promise<{ affectedRows: number }> {
+  const result = await sendStatement(connection, sql, params, limits);
+  assert(!Array.isArray(result), `execute() is for statements that give no rows, use query() for: ${sql.slice(0, 120)}`);
+  return { affectedRows: (result as ResultSetHeader).affectedRows };
+}
+
+async function sendStatement(connection: Connection, sql: string, params: readonly unknown[], limits: StatementLimits): Promise<unknown> {
+  checkParameters(sql, params);
+  const what = `mysql ${summary(sql)}`;
+  try {
+    return await withDeadline(what, limits.deadlineMs, () => answerOf(connection, sql, params), limits.signal);
+  } catch (e) {
+    const error = limits.signal?.aborted === true ? (limits.signal.reason as unknown) : translateDriverError(e, what);
+    if (limits.signal?.aborted === true || isFatalToConnection(error)) connection.destroy();
+    throw error;
+  }
+}
+
+function answerOf(connection: Connection, sql: string, params: readonly unknown[]): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    connection.query({ sql, values: [...params] }, (error, result) => {
+      if (error === null) resolve(result);
+      else reject(error);
+    });
+  });
+}
+
+/** The first words, in one line: enough to find the statement, too short to carry data. */
+function summary(sql: string): string {
+  return sql.replaceAll(/\s+/g, ' ').trim().slice(0, 60);
+}
