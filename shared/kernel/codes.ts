@@ -45,6 +45,11 @@ export const CODES = {
     meaning: 'The caller went away before the answer was ready.',
     action: 'Nothing; many of them together mean that answers are slower than callers will wait.',
   },
+  'capture-position-gone': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'The binlog that capture has to resume from was purged, or the server is not the one whose changes are in the topic.',
+    action: 'Changes are missing on their way to the peer: compare both regions (tandem diff), rebuild the peer, and keep binlogs longer.',
+  },
   'capture-unreadable': {
     http: 500, grpc: 'INTERNAL', retryable: false,
     meaning: 'The binlog holds something that capture cannot turn into changes without losing some.',
