@@ -14,6 +14,7 @@ import type { MysqlConfig } from '../mysql/database.ts';
 import { openRawConnection } from '../mysql/raw-connection.ts';
 import type { RawConnection } from '../mysql/raw-connection.ts';
 import { triggersFor } from './triggers.ts';
+import type { Trigger } from './triggers.ts';
 
 const MIGRATIONS_FOLDER = new URL('./migrations/', import.meta.url);
 const LOCK_NAME = 'tandem_migrate';
@@ -41,7 +42,7 @@ export async function migrate(options: {
   const connection = await openRawConnection(options.database, { role: 'migrate', queryDeadlineMs: STATEMENT_DEADLINE_MS });
   try {
     await takeLock(connection);
-    await connection.query(
+    await connection.execute(
       `CREATE TABLE IF NOT EXISTS _migrations (
         migration VARCHAR(64) NOT NULL, step INT UNSIGNED NOT NULL, checksum CHAR(16) NOT NULL,
         done_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), PRIMARY KEY (migration, step)
@@ -119,14 +120,14 @@ async function runStatement(
   { name, step, statement, checksum }: { name: string; step: number; statement: string; checksum: string },
 ): Promise<void> {
   try {
-    await connection.query(statement);
+    await connection.execute(statement);
   } catch (cause) {
     throw new TandemError('schema-failed', `migration ${name}, statement ${step + 1} failed: ${(cause as Error).message}`, {
       cause,
       details: { migration: name, step, statement: statement.slice(0, 200) },
     });
   }
-  await connection.query('INSERT INTO _migrations (migration, step, checksum) VALUES (?, ?, ?)', [name, step, checksum]);
+  await connection.execute('INSERT INTO _migrations (migration, step, checksum) VALUES (?, ?, ?)', [name, step, checksum]);
 }
 
 /** Creates the wanted triggers that are missing, then drops Tandem's that are no longer wanted. */
@@ -137,8 +138,17 @@ async function bringTriggers(connection: RawConnection, origin: number): Promise
   const standing = new Set(rows.map((row) => String(row.name)));
   const wanted = triggersFor(origin);
   const missing = wanted.filter((trigger) => !standing.has(trigger.name));
-  for (const trigger of missing) await connection.query(trigger.sql);
+  for (const trigger of missing) await createTrigger(connection, trigger);
   const keep = new Set(wanted.map((trigger) => trigger.name));
-  for (const name of standing) if (!keep.has(name)) await connection.query(`DROP TRIGGER IF EXISTS \`${name}\``);
+  for (const name of standing) if (!keep.has(name)) await connection.execute(`DROP TRIGGER IF EXISTS \`${name}\``);
   return missing.length;
+}
+
+async function createTrigger(connection: RawConnection, { name, table, sql }: Trigger): Promise<void> {
+  try {
+    await connection.execute(sql);
+  } catch (cause) {
+    const message = `trigger ${name} on ${table} cannot be created: ${(cause as Error).message}`;
+    throw new TandemError('schema-failed', message, { cause, details: { trigger: name, table } });
+  }
 }

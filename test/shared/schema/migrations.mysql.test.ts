@@ -13,25 +13,25 @@ test('statements end at a semicolon that ends a line; comment lines are dropped'
   expect(splitStatements("-- a; b\nSELECT 1;\nSELECT ';x' ;  \n\n")).toEqual(['SELECT 1', "SELECT ';x'"]);
 });
 
-describe.each(engines())('migrations on %s', (engine) => {
+describe.each(await engines())('migrations on %s', (engine) => {
   let server: Awaited<ReturnType<typeof startMysql>>;
   let root: RawConnection;
 
   beforeAll(async () => {
     server = await startMysql({ engine });
-    root = await openRawConnection(server.root, { role: 'test' });
+    root = await openRawConnection(server.config, { role: 'test' });
   });
   beforeEach(async () => {
-    await root.query('DROP DATABASE tandem');
-    await root.query('CREATE DATABASE tandem CHARACTER SET utf8mb4');
-    await root.query('USE tandem');
+    await root.execute('DROP DATABASE tandem');
+    await root.execute('CREATE DATABASE tandem CHARACTER SET utf8mb4');
+    await root.execute('USE tandem');
   });
   afterAll(async () => {
     await root?.close();
     await server?.stop();
   });
   const run = (migrations?: Awaited<ReturnType<typeof loadMigrations>>) =>
-    migrate({ database: server.root, origin: 1, log: QUIET, migrations });
+    migrate({ database: server.config, origin: 1, log: QUIET, migrations });
 
   test('two migrators at once apply each statement once, and a third finds nothing to do', async () => {
     const [first, second] = await Promise.all([run(), run()]);
@@ -58,7 +58,7 @@ describe.each(engines())('migrations on %s', (engine) => {
   test('an interrupted migration goes on at the statement it had reached', async () => {
     const broken = [{ number: 1, name: '0001-two', statements: ['CREATE TABLE IF NOT EXISTS a (id INT)', 'SYNTAX ERROR'] }];
     await expect(run(broken)).rejects.toMatchObject({ code: 'schema-failed', message: expect.stringContaining('statement 2') });
-    await root.query('DROP TABLE a');
+    await root.execute('DROP TABLE a');
     const mended = [{ ...broken[0]!, statements: [broken[0]!.statements[0]!, 'CREATE TABLE IF NOT EXISTS b (id INT)'] }];
     await expect(run(mended)).rejects.toMatchObject({ code: 'schema-failed' }); // the triggers' tables are not there
     const tables = (await root.query('SHOW TABLES')).map((row) => Object.values(row)[0]);
@@ -78,31 +78,31 @@ describe.each(engines())('migrations on %s', (engine) => {
 
   test('a trigger of another origin is replaced without a moment without one', async () => {
     await run();
-    await migrate({ database: server.root, origin: 2, log: QUIET });
+    await migrate({ database: server.config, origin: 2, log: QUIET });
     const triggers = await root.query("SELECT COUNT(*) AS n FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'tandem'");
     expect(Number(triggers[0]!.n)).toBe((REPLICATED_TABLES.length + 1) * 3);
-    await root.query('INSERT INTO accounts (id, unit) VALUES (1, 1)');
+    await root.execute('INSERT INTO accounts (id, unit) VALUES (1, 1)');
     expect((await root.query('SELECT _origin FROM accounts'))[0]!._origin).toEqual(expect.toSatisfy((value) => Number(value) === 2));
   });
 
   test('no user but the migrator has DDL, and the ledger can only be added to', async () => {
     await run();
     const password = 'test-password-0123456789';
-    for (const user of DATABASE_USERS) for (const statement of grantStatements(user, password)) await root.query(statement);
+    for (const user of DATABASE_USERS) for (const statement of grantStatements(user, password)) await root.execute(statement);
     for (const user of DATABASE_USERS.filter((name) => name !== 'tandem_migrate')) {
-      const db = await openRawConnection({ ...server.root, user, password }, { role: 'test' });
+      const db = await openRawConnection({ ...server.config, user, password }, { role: 'test' });
       try {
-        await expect(db.query('TRUNCATE TABLE fare_cards'), user).rejects.toThrow(/denied/);
-        await expect(db.query('DROP TABLE fare_cards'), user).rejects.toThrow(/denied/);
+        await expect(db.execute('TRUNCATE TABLE fare_cards'), user).rejects.toThrow(/denied/);
+        await expect(db.execute('DROP TABLE fare_cards'), user).rejects.toThrow(/denied/);
       } finally {
         await db.close();
       }
     }
-    const payment = await openRawConnection({ ...server.root, user: 'tandem_payment', password }, { role: 'test' });
+    const payment = await openRawConnection({ ...server.config, user: 'tandem_payment', password }, { role: 'test' });
     try {
-      await payment.query("INSERT INTO ledger_entries (id, transaction_id, account_id, amount_cents, currency, unit) VALUES (1, 1, 1, 5, 'USD', 0)");
-      await expect(payment.query('UPDATE ledger_entries SET amount_cents = 6')).rejects.toThrow(/denied/);
-      await expect(payment.query('DELETE FROM ledger_entries')).rejects.toThrow(/denied/);
+      await payment.execute("INSERT INTO ledger_entries (id, transaction_id, account_id, amount_cents, currency, unit) VALUES (1, 1, 1, 5, 'USD', 0)");
+      await expect(payment.execute('UPDATE ledger_entries SET amount_cents = 6')).rejects.toThrow(/denied/);
+      await expect(payment.execute('DELETE FROM ledger_entries')).rejects.toThrow(/denied/);
     } finally {
       await payment.close();
     }

@@ -8,14 +8,14 @@ import { engines, startMysql } from '../../harness/mysql.ts';
 const QUIET = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 const ORIGIN = 2;
 
-describe.each(engines())('version triggers on %s', (engine) => {
+describe.each(await engines())('version triggers on %s', (engine) => {
   let server: Awaited<ReturnType<typeof startMysql>>;
   let db: RawConnection;
 
   beforeAll(async () => {
     server = await startMysql({ engine });
-    await migrate({ database: server.root, origin: ORIGIN, log: QUIET });
-    db = await openRawConnection(server.root, { role: 'test' });
+    await migrate({ database: server.config, origin: ORIGIN, log: QUIET });
+    db = await openRawConnection(server.config, { role: 'test' });
   });
   afterAll(async () => {
     await db?.close();
@@ -33,7 +33,7 @@ describe.each(engines())('version triggers on %s', (engine) => {
 
   test('plain SQL is stamped with the clock and the region', async () => {
     const beforeMs = Date.now() - 1_000;
-    await db.query('INSERT INTO accounts (id, unit) VALUES (1, 3)');
+    await db.execute('INSERT INTO accounts (id, unit) VALUES (1, 3)');
     const version = await versionOf(1);
     expect(version.origin).toBe(ORIGIN);
     expect(Number(version.hlc >> 16n)).toBeGreaterThan(beforeMs);
@@ -41,10 +41,10 @@ describe.each(engines())('version triggers on %s', (engine) => {
   });
 
   test('updates within one millisecond still count up', async () => {
-    await db.query('INSERT INTO accounts (id, unit) VALUES (2, 3)');
+    await db.execute('INSERT INTO accounts (id, unit) VALUES (2, 3)');
     let last = (await versionOf(2)).hlc;
     for (let round = 0; round < 20; round += 1) {
-      await db.query("UPDATE accounts SET display_name = 'same' WHERE id = 2");
+      await db.execute("UPDATE accounts SET display_name = 'same' WHERE id = 2");
       const { hlc } = await versionOf(2);
       expect(hlc).toBeGreaterThan(last);
       last = hlc;
@@ -53,52 +53,52 @@ describe.each(engines())('version triggers on %s', (engine) => {
 
   test('an update of a row that is ahead of the clock counts up from the row, to the last bit', async () => {
     const ahead = (BigInt(Date.now() + 3_600_000) << 16n) + 7n;
-    await db.query('INSERT INTO accounts (id, unit, _hlc, _origin) VALUES (3, 3, ?, 1)', [ahead]);
-    await db.query("UPDATE accounts SET display_name = 'mine' WHERE id = 3");
+    await db.execute('INSERT INTO accounts (id, unit, _hlc, _origin) VALUES (3, 3, ?, 1)', [ahead]);
+    await db.execute("UPDATE accounts SET display_name = 'mine' WHERE id = 3");
     expect(await versionOf(3)).toEqual({ hlc: ahead + 1n, origin: ORIGIN });
   });
 
   test('what the service has seen lifts the version', async () => {
     const seen = (BigInt(Date.now() + 400) << 16n) + 5n;
-    await db.query('SET @tandem_hlc = ?', [seen]);
-    await db.query('INSERT INTO accounts (id, unit) VALUES (4, 3)');
-    await db.query('SET @tandem_hlc = NULL');
+    await db.execute('SET @tandem_hlc = ?', [seen]);
+    await db.execute('INSERT INTO accounts (id, unit) VALUES (4, 3)');
+    await db.execute('SET @tandem_hlc = NULL');
     expect((await versionOf(4)).hlc).toBe(seen);
   });
 
   test('a delete leaves a tombstone above the row, and a re-insert stands above the tombstone', async () => {
     const ahead = (BigInt(Date.now() + 3_600_000) << 16n) + 3n;
-    await db.query('INSERT INTO accounts (id, unit, _hlc, _origin) VALUES (5, 9, ?, 1)', [ahead]);
-    await db.query('DELETE FROM accounts WHERE id = 5');
+    await db.execute('INSERT INTO accounts (id, unit, _hlc, _origin) VALUES (5, 9, ?, 1)', [ahead]);
+    await db.execute('DELETE FROM accounts WHERE id = 5');
     expect(await tombstoneOf(5)).toBe(ahead + 1n);
-    await db.query('INSERT INTO accounts (id, unit) VALUES (5, 9)');
+    await db.execute('INSERT INTO accounts (id, unit) VALUES (5, 9)');
     expect((await versionOf(5)).hlc).toBe(ahead + 2n);
-    await db.query('DELETE FROM accounts WHERE id = 5');
+    await db.execute('DELETE FROM accounts WHERE id = 5');
     expect(await tombstoneOf(5)).toBe(ahead + 3n);
   });
 
   test('a changed primary key leaves a tombstone of the old one', async () => {
-    await db.query('INSERT INTO accounts (id, unit) VALUES (6, 3)');
-    await db.query('UPDATE accounts SET id = 7 WHERE id = 6');
+    await db.execute('INSERT INTO accounts (id, unit) VALUES (6, 3)');
+    await db.execute('UPDATE accounts SET id = 7 WHERE id = 6');
     expect(await tombstoneOf(6)).toBeDefined();
     expect((await versionOf(7)).hlc).toBeGreaterThan(0n);
   });
 
   test('REPLACE leaves a row above what it replaced', async () => {
-    await db.query('INSERT INTO accounts (id, unit) VALUES (8, 3)');
+    await db.execute('INSERT INTO accounts (id, unit) VALUES (8, 3)');
     const before = (await versionOf(8)).hlc;
-    await db.query("REPLACE INTO accounts (id, unit, display_name) VALUES (8, 3, 'new')");
+    await db.execute("REPLACE INTO accounts (id, unit, display_name) VALUES (8, 3, 'new')");
     expect((await versionOf(8)).hlc).toBeGreaterThan(before);
   });
 
   test('the apply session is left alone: versions as received, no tombstone', async () => {
-    const apply = await openRawConnection(server.root, { role: 'test', session: { '@tandem_apply': 1 } });
+    const apply = await openRawConnection(server.config, { role: 'test', session: { '@tandem_apply': 1 } });
     try {
-      await apply.query('INSERT INTO accounts (id, unit, _hlc, _origin) VALUES (10, 3, 77, 1)');
+      await apply.execute('INSERT INTO accounts (id, unit, _hlc, _origin) VALUES (10, 3, 77, 1)');
       expect(await versionOf(10)).toEqual({ hlc: 77n, origin: 1 });
-      await apply.query('UPDATE accounts SET _hlc = 78, _origin = 1 WHERE id = 10');
+      await apply.execute('UPDATE accounts SET _hlc = 78, _origin = 1 WHERE id = 10');
       expect(await versionOf(10)).toEqual({ hlc: 78n, origin: 1 });
-      await apply.query('DELETE FROM accounts WHERE id = 10');
+      await apply.execute('DELETE FROM accounts WHERE id = 10');
       expect(await tombstoneOf(10)).toBeUndefined();
     } finally {
       await apply.close();
