@@ -107,7 +107,7 @@ export class NearDrivers {
       const metres = distanceM(place, position);
       if (metres <= radiusM) found.push({ position, distanceM: metres });
     }
-    return found.sort((a, b) => a.distanceM - b.distanceM).slice(0, limit);
+    return found.toSorted((a, b) => a.distanceM - b.distanceM).slice(0, limit);
   }
 
   #fellBack(err: unknown): void {

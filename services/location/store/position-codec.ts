@@ -12,7 +12,7 @@ export function encodePosition(position: Position): string {
 
 export function decodePosition(text: string): Position | undefined {
   const fields = text.split(',');
-  if (fields.length !== 5) return undefined;
+  if (fields.length !== 5 || fields.includes('')) return undefined;
   const position = {
     driverId: fields[0]!,
     lat: Number(fields[1]),
@@ -20,7 +20,7 @@ export function decodePosition(text: string): Position | undefined {
     atMs: Number(fields[3]),
     seenMs: Number(fields[4]),
   };
-  const isSound = position.driverId !== '' && isPlace(position) && Number.isFinite(position.atMs) && Number.isFinite(position.seenMs);
+  const isSound = isPlace(position) && Number.isFinite(position.atMs) && Number.isFinite(position.seenMs);
   return isSound ? position : undefined;
 }
 
