@@ -175,6 +175,11 @@ export const CODES = {
     meaning: 'Kafka refused a request.',
     action: 'Read the cause: topic settings, message size or authorisation.',
   },
+  'kafka-offset-lost': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'Messages that were still to be read are gone: retention was shorter than the outage, or the topic was made anew.',
+    action: 'Compare the regions (tandem diff), repair, and let the reader begin at the first offset that is kept.',
+  },
   'kafka-unavailable': {
     http: 503, grpc: 'UNAVAILABLE', retryable: true,
     meaning: 'No Kafka broker answers.',
