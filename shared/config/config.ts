@@ -137,14 +137,19 @@ export function ownRegion(key: string, regionsKey: string): Reader<RegionName> {
   };
 }
 
-/** Wraps a key or a text reader; a bad value is not repeated in the complaint. */
+/** Wraps a key or a text reader; the value is a Secret, and a bad one is not repeated in the complaint. */
 export function secret(inner: string | Reader<string>): Reader<Secret> {
-  const open = typeof inner === 'string' ? text(inner) : inner;
+  const { key, read } = unrepeated(typeof inner === 'string' ? text(inner) : inner);
+  return { key, read: (env) => new Secret(read(env)) };
+}
+
+/** Wraps a reader whose bad values must not be repeated in a complaint. */
+export function unrepeated<T>(inner: Reader<T>): Reader<T> {
   return {
-    key: open.key,
+    key: inner.key,
     read(env) {
       try {
-        return new Secret(open.read(env));
+        return inner.read(env);
       } catch (e) {
         if (e instanceof Misread && !e.missing) throw new Misread(e.expected, '[secret]');
         throw e;

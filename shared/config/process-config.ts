@@ -5,7 +5,7 @@
  * Invariant: one variable has one name and one meaning in all processes. What only one service reads is in its config.ts.
  */
 import type { ConfigOf, Reader } from './config.ts';
-import { hostPorts, integer, oneOf, optional, ownRegion, port, reader, regions, secret, text, url } from './config.ts';
+import { hostPorts, integer, oneOf, optional, ownRegion, port, reader, regions, secret, text, unrepeated, url } from './config.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -46,7 +46,7 @@ export const kafkaConfig = { kafka: hostPorts('TANDEM_KAFKA') } as const;
 export const peerKafkaConfig = { peerKafka: hostPorts('TANDEM_PEER_KAFKA') } as const;
 
 /** Processes that check tokens. */
-export const authConfig = { jwtPublicKey: ed25519PublicJwk('TANDEM_JWT_PUBLIC_KEY') } as const;
+export const authConfig = { jwtPublicKey: unrepeated(ed25519PublicJwk('TANDEM_JWT_PUBLIC_KEY')) } as const;
 
 /** Partitions of the change topic; at most one for each unit. */
 export const changeConfig = {

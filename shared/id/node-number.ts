@@ -15,7 +15,7 @@
  * own, so it knows its own writing when it reads the key again.
  */
 import { randomUUID } from 'node:crypto';
-import { TandemError } from '../kernel/tandem-error.ts';
+import { isTandemError, TandemError } from '../kernel/tandem-error.ts';
 import { END_MS, EPOCH_MS, NODE_COUNT } from './id-layout.ts';
 
 /** A crashed holder's number is free again after this. */
@@ -146,11 +146,15 @@ export class NodeNumber {
 
   /**
    * One compare-and-swap of the floor; tells whether its last writer is this holder. It reads back instead of trusting
-   * the answer, which may be the "no" to the second sending of a swap done at the first. What it finds under our token
-   * is ours: only this chain of swaps writes it.
+   * the answer: a "no" may come from the second sending of a swap that was done at the first, and an earlier swap whose
+   * answer was lost may have been done. What it finds under our token is ours: only this chain of swaps writes it.
    */
   async #swap(ceilingMs: number): Promise<boolean> {
-    await this.#etcd.compareAndSwap(this.#key, this.#revision, formatFloor({ ceilingMs, token: this.#token }));
+    try {
+      await this.#etcd.compareAndSwap(this.#key, this.#revision, formatFloor({ ceilingMs, token: this.#token }));
+    } catch (e) {
+      if (!isTandemError(e, 'etcd-outcome-unknown')) throw e;
+    }
     const stored = await this.#etcd.get(this.#key);
     if (stored === null) return false;
     const floor = parseFloor(this.#key, stored.value);
