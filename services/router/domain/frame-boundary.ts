@@ -9,33 +9,45 @@ const HEADER_BYTES_MIN = 2;
 const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 const MASK_BYTES = 4;
+/** FIN and opcode 8. */
 const CLOSE_OPCODE = 0x88;
+const OPCODE_BITS = 0x0f;
 
 export class FrameBoundary {
   #header: number[] = [];
   #payloadLeft = 0n;
+  #hasSeenClose = false;
+
+  /** A close frame has passed: the connection is ending by itself. */
+  get hasSeenClose(): boolean { return this.#hasSeenClose; }
 
   get isAtBoundary(): boolean {
     return this.#header.length === 0 && this.#payloadLeft === 0n;
   }
 
-  push(chunk: Uint8Array): void {
+  /** Returns how many bytes of the chunk belong to frames that are whole by now; -1 where no frame ends in it. */
+  push(chunk: Uint8Array): number {
     let at = 0;
+    let wholeBytes = -1;
     while (at < chunk.length) {
       if (this.#payloadLeft > 0n) {
         const left = BigInt(chunk.length - at);
         const taken = left < this.#payloadLeft ? left : this.#payloadLeft;
         this.#payloadLeft -= taken;
         at += Number(taken);
+        if (this.#payloadLeft === 0n) wholeBytes = at;
         continue;
       }
       this.#header.push(chunk[at] as number);
       at += 1;
       if (this.#header.length >= HEADER_BYTES_MIN && this.#header.length === headerBytes(this.#header)) {
+        this.#hasSeenClose ||= ((this.#header[0] as number) & OPCODE_BITS) === (CLOSE_OPCODE & OPCODE_BITS);
         this.#payloadLeft = payloadBytes(this.#header);
         this.#header = [];
+        if (this.#payloadLeft === 0n) wholeBytes = at;
       }
     }
+    return wholeBytes;
   }
 }
 

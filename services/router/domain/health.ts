@@ -15,6 +15,8 @@ export interface Health {
   readonly state: 'healthy' | 'unhealthy';
   readonly failuresInRow: number;
   readonly successesInRow: number;
+  /** It has answered a probe at least once. Until then it is trusted with traffic, but makes nobody ready. */
+  readonly hasAnswered: boolean;
   /** Since when the state holds. */
   readonly sinceMs: number;
   /** When it last came back; null while it never was away, and then no slow start applies. */
@@ -23,7 +25,7 @@ export interface Health {
 
 /** New instances are trusted until probes say otherwise: a router that starts serves at once. */
 export function initialHealth(nowMs: number): Health {
-  return { state: 'healthy', failuresInRow: 0, successesInRow: 0, sinceMs: nowMs, recoveredAtMs: null };
+  return { state: 'healthy', failuresInRow: 0, successesInRow: 0, hasAnswered: false, sinceMs: nowMs, recoveredAtMs: null };
 }
 
 export function observeProbe(health: Health, outcome: 'ok' | 'failed', nowMs: number): Health {
@@ -43,6 +45,7 @@ export function observeProbe(health: Health, outcome: 'ok' | 'failed', nowMs: nu
     ...health,
     failuresInRow: 0,
     successesInRow,
+    hasAnswered: true,
     ...(recovers ? { state: 'healthy' as const, sinceMs: nowMs, recoveredAtMs: nowMs } : {}),
   };
 }

@@ -1,7 +1,8 @@
 /** The balancing rules as properties: who gets the traffic, whatever the figures are. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { initialHealth, observeProbe } from '../../../services/router/domain/health.ts';
+import type { Health } from '../../../services/router/domain/health.ts';
 import { Instance } from '../../../services/router/domain/instance.ts';
 import { SmoothRoundRobin } from '../../../services/router/domain/round-robin.ts';
 import { SAMPLES_MAX, SampleWindow, WINDOW_MS } from '../../../services/router/domain/sample-window.ts';
@@ -71,9 +72,6 @@ describe('smooth weighted round-robin', () => {
 });
 
 describe('health', () => {
-  const observe = (text: string, from = initialHealth(0)) =>
-    [...text].reduce((health, c, i) => observeProbe(health, c === '.' ? 'ok' : 'failed', i + 1), from);
-
   it('three failures in a row take an instance out, two with a success between do not', () => {
     expect(observe('xx').state).toBe('healthy');
     expect(observe('xx.xx').state).toBe('healthy');
@@ -123,3 +121,8 @@ describe('the sample window', () => {
     expect(window.summarize(10 * WINDOW_MS)).toBeNull();
   });
 });
+
+/** A dot is a good probe, an x a failed one. */
+function observe(text: string): Health {
+  return [...text].reduce((health, c, i) => observeProbe(health, c === '.' ? 'ok' : 'failed', i + 1), initialHealth(0));
+}

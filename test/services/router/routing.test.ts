@@ -1,5 +1,5 @@
 /** Where a request goes: the table of routes, the plan of regions, what is learned, and the joined API document. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { closeFrame, FrameBoundary } from '../../../services/router/domain/frame-boundary.ts';
 import { LearnedUnits } from '../../../services/router/domain/learned-units.ts';
@@ -94,33 +94,10 @@ describe('frame boundaries', () => {
     expect(boundary.isAtBoundary).toBe(true);
     expect([...closeFrame(1012, 'ab')]).toEqual([0x88, 4, 0x03, 0xf4, 0x61, 0x62]);
   });
-
-  function encode({ payload, masked }: { payload: Uint8Array; masked: boolean }): Buffer {
-    const { length } = payload;
-    const mask = masked ? 0x80 : 0;
-    const header =
-      length < 126 ? Buffer.from([0x82, mask | length])
-      : length < 65_536 ? Buffer.from([0x82, mask | 126, length >> 8, length & 0xff])
-      : Buffer.concat([Buffer.from([0x82, mask | 127]), bigEndian(length)]);
-    return Buffer.concat([header, Buffer.alloc(masked ? 4 : 0, 7), payload]);
-  }
-
-  function bigEndian(length: number): Buffer {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigUInt64BE(BigInt(length));
-    return bytes;
-  }
 });
 
 describe('the joined API document', () => {
   const info = { title: 'Tandem', version: '1', description: '' };
-  const part = (path: string, schema: object) => ({
-    openapi: '3.1.0',
-    paths: { [path]: { get: { schema: { $ref: '#/components/schemas/Thing' } } }, '/health/live': {} },
-    components: { schemas: { Thing: schema } },
-    tags: [{ name: 'rider' }],
-  });
-
   it('keeps every /v1 path, shares equal schemas, renames different ones with their refs', () => {
     const merged = mergeOpenApi(info, [
       { service: 'dispatch', document: part('/v1/a', { type: 'string' }) },
@@ -140,4 +117,27 @@ describe('the joined API document', () => {
     const merged = mergeOpenApi(info, [{ service: 'payment', document: undefined }]);
     expect(merged['x-tandem-missing']).toEqual(['payment']);
   });
+});
+
+function encode({ payload, masked }: { payload: Uint8Array; masked: boolean }): Buffer {
+  const { length } = payload;
+  const mask = masked ? 0x80 : 0;
+  const header =
+    length < 126 ? Buffer.from([0x82, mask | length])
+    : length < 65_536 ? Buffer.from([0x82, mask | 126, length >> 8, length & 0xff])
+    : Buffer.concat([Buffer.from([0x82, mask | 127]), bigEndian(length)]);
+  return Buffer.concat([header, Buffer.alloc(masked ? 4 : 0, 7), payload]);
+}
+
+function bigEndian(length: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(length));
+  return bytes;
+}
+
+const part = (path: string, schema: object) => ({
+  openapi: '3.1.0',
+  paths: { [path]: { get: { schema: { $ref: '#/components/schemas/Thing' } } }, '/health/live': {} },
+  components: { schemas: { Thing: schema } },
+  tags: [{ name: 'rider' }],
 });
