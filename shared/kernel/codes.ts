@@ -40,6 +40,11 @@ export const CODES = {
     meaning: 'A change names a table or column that this region\'s database lacks; its partition waits.',
     action: 'Migrate this region (tandem migrate); the partition goes on by itself.',
   },
+  'body-too-large': {
+    http: 413, grpc: 'INVALID_ARGUMENT', retryable: false,
+    meaning: 'The body of the request is larger than any that the API takes.',
+    action: 'Send less; the limit is in the message.',
+  },
   'cancelled': {
     http: 499, grpc: 'CANCELLED', retryable: false,
     meaning: 'The caller went away before the answer was ready.',
@@ -114,6 +119,11 @@ export const CODES = {
     http: 504, grpc: 'DEADLINE_EXCEEDED', retryable: true,
     meaning: 'An answer did not come within its deadline; what was asked may or may not have happened.',
     action: 'Look for what is slow: the details name the call and its deadline.',
+  },
+  'diff-refused': {
+    http: 409, grpc: 'FAILED_PRECONDITION', retryable: false,
+    meaning: 'The two databases cannot be compared: a table is missing on one side, or its columns differ.',
+    action: 'Bring both regions to the same schema (tandem up migrates), then compare again.',
   },
   'etcd-failed': {
     http: 500, grpc: 'INTERNAL', retryable: false,
