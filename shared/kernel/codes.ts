@@ -275,6 +275,11 @@ export const CODES = {
     meaning: 'A statement of a migration failed; those before it stand and are recorded.',
     action: 'Mend the cause named in the message and migrate again: it goes on at that statement.',
   },
+  'supervisor-failed': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'A process of the local stack could not be started, stopped or watched.',
+    action: 'Read the log of the process that the message names, under .tandem/logs.',
+  },
   'unauthenticated': {
     http: 401, grpc: 'UNAUTHENTICATED', retryable: false,
     meaning: 'There is no valid token.',

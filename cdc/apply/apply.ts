@@ -1,0 +1,178 @@
+/**
+ * One region's apply: the peer's topic → this region's database, each partition on its own.
+ *
+ * Invariant: it can be killed at any instruction and started again, any number of times, even twice at once; the outcome
+ * is the same. Once fatal it does nothing more and says so through onFatal: the process is to end and start anew.
+ * Deliberately absent: HTTP, environment (main.ts), and how a change is written (partition-apply.ts).
+ */
+import type { LogSink } from '../../shared/kernel/log-sink.ts';
+import type { Regions } from '../../shared/kernel/region.ts';
+import type { TandemError } from '../../shared/kernel/tandem-error.ts';
+import type { KafkaClient } from '../../shared/kafka/kafka.ts';
+import type { PartitionOffsets } from '../../shared/kafka/message.ts';
+import type { MysqlConfig } from '../../shared/mysql/database.ts';
+import { openRawConnection } from '../../shared/mysql/raw-connection.ts';
+import { HEARTBEAT_TABLE } from '../../shared/schema/tables.ts';
+import { changeTopic } from '../change/envelope.ts';
+import { firstOffset, logFirstOffset } from '../transport/change-consumer.ts';
+import { DriftWatch } from './drift-watch.ts';
+import { LagRing, parseServerTime } from './lag.ts';
+import type { Applied } from './partition-apply.ts';
+import { PartitionApply } from './partition-apply.ts';
+import type { Limits } from './pending.ts';
+import { TableCatalog } from './table-catalog.ts';
+
+/** A killed apply is missed after this long; brokers accept nothing below 6 s by default. */
+const SESSION_TIMEOUT_MS = 6_000;
+const PARTITIONS_MAX = 64;
+/**
+ * As lenient as the source may have been: a zero date or a zero in a key column that stood there must stand here. Foreign
+ * keys cannot hold while a transaction's partitions arrive one by one.
+ */
+const SESSION = {
+  '@tandem_apply': 1,
+  'sql_mode': 'STRICT_TRANS_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION',
+  'foreign_key_checks': 0,
+} as const;
+
+export interface ApplyDeps {
+  readonly region: string;
+  readonly regions: Regions;
+  /** Whose changes are applied. */
+  readonly peer: string;
+  /** tandem_apply's login in this region's database. */
+  readonly mysql: MysqlConfig;
+  /** The peer's Kafka. */
+  readonly kafka: KafkaClient;
+  readonly log: LogSink;
+  readonly onFatal: (error: TandemError) => void;
+  readonly limits?: Limits;
+  readonly nowMs?: () => number;
+}
+
+export interface ApplyStats {
+  rowsApplied: number;
+  duplicates: number;
+  stale: number;
+  transactions: number;
+  readonly conflictsByKind: Map<string, number>;
+}
+
+export interface Apply {
+  readonly stats: Readonly<ApplyStats>;
+  readonly lag: LagRing;
+  readonly changesAhead: number;
+  /** Partition by partition, those assigned: next offset, how many messages behind, and why it is stuck if it is. */
+  readonly partitions: readonly PartitionStatus[];
+  stop(): Promise<void>;
+}
+
+export interface PartitionStatus {
+  readonly partition: number;
+  readonly next: bigint;
+  readonly behind: bigint;
+  readonly trouble: string | null;
+}
+
+/** Resolves once this member reads. Throws apply-gap, kafka-*, db-*. */
+export async function startApply(deps: ApplyDeps): Promise<Apply> {
+  const apply = new RunningApply(deps);
+  await apply.start();
+  return apply;
+}
+
+class RunningApply implements Apply {
+  readonly stats: ApplyStats = { rowsApplied: 0, duplicates: 0, stale: 0, transactions: 0, conflictsByKind: new Map() };
+  readonly lag = new LagRing();
+  readonly #deps: ApplyDeps;
+  readonly #drift: DriftWatch;
+  readonly #nowMs: () => number;
+  readonly #stopping = new AbortController();
+  readonly #partitions = new Map<number, { readonly apply: PartitionApply; high: bigint }>();
+  readonly #consumer: ReturnType<KafkaClient['consumer']>;
+
+  constructor(deps: ApplyDeps) {
+    this.#deps = deps;
+    this.#nowMs = deps.nowMs ?? Date.now;
+    this.#drift = new DriftWatch({ nowMs: this.#nowMs, regions: deps.regions, log: deps.log });
+    this.#consumer = deps.kafka.consumer({
+      groupId: `tandem-apply-${deps.region}`,
+      topic: changeTopic(deps.peer),
+      concurrency: PARTITIONS_MAX,
+      sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      startAt: (partition, offsets) => this.#startAt(partition, offsets),
+      eachBatch: async (batch) => {
+        const entry = this.#entry(batch.partition);
+        entry.high = batch.highWatermark;
+        await entry.apply.handle(batch);
+      },
+      onFatal: deps.onFatal,
+    });
+  }
+
+  get changesAhead(): number {
+    return this.#drift.changesAhead;
+  }
+
+  get partitions(): readonly PartitionStatus[] {
+    return [...this.#partitions].map(([partition, { apply, high }]) => ({
+      partition, next: apply.next, behind: high > apply.next ? high - apply.next : 0n, trouble: apply.trouble,
+    }));
+  }
+
+  async start(): Promise<void> {
+    await this.#consumer.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('apply stops'));
+    await this.#consumer.stop();
+    await Promise.all([...this.#partitions.values()].map(({ apply }) => apply.close()));
+  }
+
+  async #startAt(partition: number, offsets: PartitionOffsets): Promise<bigint> {
+    const { apply } = this.#entry(partition);
+    const first = firstOffset(await apply.reload(), offsets);
+    logFirstOffset(this.#deps.log, partition, first);
+    if (first.kind === 'place') await apply.place(first.offset);
+    return first.offset;
+  }
+
+  #entry(partition: number): { readonly apply: PartitionApply; high: bigint } {
+    const known = this.#partitions.get(partition);
+    if (known !== undefined) return known;
+    const { mysql, log, peer, limits } = this.#deps;
+    const entry = {
+      high: 0n,
+      apply: new PartitionApply({
+        key: { source: peer, partition },
+        connect: () => openRawConnection(mysql, { role: 'apply', session: SESSION }),
+        catalog: new TableCatalog(mysql.database),
+        log,
+        signal: this.#stopping.signal,
+        limits,
+        onApplied: (applied) => this.#note(applied),
+      }),
+    };
+    this.#partitions.set(partition, entry);
+    return entry;
+  }
+
+  #note({ partition, changes, report }: Applied): void {
+    const atMs = this.#nowMs();
+    for (const change of changes) {
+      this.#drift.observe(change);
+      if (change.table !== HEARTBEAT_TABLE) continue;
+      const at = change.after?.['at'];
+      if (typeof at === 'string') this.lag.add({ atMs, lagMs: atMs - parseServerTime(at), partition });
+    }
+    this.stats.transactions += 1;
+    if (report === null) return;
+    this.stats.rowsApplied += report.applied;
+    this.stats.duplicates += report.duplicates;
+    this.stats.stale += report.stale;
+    for (const { kind } of report.conflicts) {
+      this.stats.conflictsByKind.set(kind, (this.stats.conflictsByKind.get(kind) ?? 0) + 1);
+    }
+  }
+}

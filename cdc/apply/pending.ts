@@ -1,0 +1,66 @@
+/**
+ * Changes that were read and not yet written, in order, and where in them whole transactions end.
+ *
+ * Invariant: offsets are consecutive. takeWhole() gives whole transactions only; takeAll() is for one that is larger than
+ * the limits and has to be written in steps.
+ */
+import { decodeChange } from '../change/codec.ts';
+import type { Change } from '../change/envelope.ts';
+import type { IncomingMessage } from '../../shared/kafka/message.ts';
+
+export interface Limits { readonly rows: number; readonly bytes: number }
+export interface Taken { readonly changes: readonly Change[]; readonly next: bigint }
+
+export class Pending {
+  readonly #limits: Limits;
+  #changes: Change[] = [];
+  #bytes = 0;
+  /** How many of them belong to transactions whose last change is here. */
+  #whole = 0;
+  #read: bigint;
+
+  constructor(limits: Limits, first: bigint) {
+    this.#limits = limits;
+    this.#read = first;
+  }
+
+  /** The offset that must come next. */
+  get read(): bigint {
+    return this.#read;
+  }
+
+  get hasWhole(): boolean {
+    return this.#whole > 0;
+  }
+
+  get isFull(): boolean {
+    return this.#changes.length >= this.#limits.rows || this.#bytes >= this.#limits.bytes;
+  }
+
+  /** Throws change-malformed. */
+  add(message: IncomingMessage): void {
+    const change = decodeChange(message.value.toString('utf8'));
+    this.#changes.push(change);
+    this.#bytes += message.value.length;
+    this.#read = message.offset + 1n;
+    if (change.last) this.#whole = this.#changes.length;
+  }
+
+  takeWhole(): Taken {
+    const rest = this.#changes.length - this.#whole;
+    const taken = { changes: this.#changes.slice(0, this.#whole), next: this.#read - BigInt(rest) };
+    this.#changes = this.#changes.slice(this.#whole);
+    // What is left is the beginning of one transaction: its size is estimated, to be exact would mean to keep each one's.
+    this.#bytes = rest === 0 ? 0 : Math.round((this.#bytes * rest) / (rest + this.#whole));
+    this.#whole = 0;
+    return taken;
+  }
+
+  takeAll(): Taken {
+    const taken = { changes: this.#changes, next: this.#read };
+    this.#changes = [];
+    this.#bytes = 0;
+    this.#whole = 0;
+    return taken;
+  }
+}

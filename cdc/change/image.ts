@@ -1,0 +1,42 @@
+/**
+ * What an image says about its own row: key, unit and version.
+ *
+ * Invariant: a missing or odd value is an error that names table and column, never a default.
+ */
+import { parseHlc } from '../../shared/clock/hlc.ts';
+import type { Version } from '../../shared/clock/hlc.ts';
+import { TandemError } from '../../shared/kernel/tandem-error.ts';
+import type { Image } from './envelope.ts';
+
+export const VERSION_COLUMNS = { hlc: '_hlc', origin: '_origin' } as const;
+
+const DECIMAL_ID = /^-?[0-9]{1,19}$/;
+
+/** Throws change-malformed. */
+export function idOf(table: string, image: Image): string {
+  const id = image['id'];
+  if (typeof id !== 'string' || !DECIMAL_ID.test(id)) throw malformed(table, 'id', id);
+  return id;
+}
+
+/** Throws change-malformed. */
+export function unitOf(table: string, image: Image): number {
+  const unit = image['unit'];
+  if (typeof unit !== 'number' || !Number.isInteger(unit) || unit < 0) throw malformed(table, 'unit', unit);
+  return unit;
+}
+
+/** Throws change-malformed. */
+export function versionOf(table: string, image: Image): Version {
+  const hlc = image[VERSION_COLUMNS.hlc];
+  const origin = image[VERSION_COLUMNS.origin];
+  if (typeof hlc !== 'string') throw malformed(table, VERSION_COLUMNS.hlc, hlc);
+  if (typeof origin !== 'number') throw malformed(table, VERSION_COLUMNS.origin, origin);
+  return { hlc: parseHlc(hlc), origin };
+}
+
+function malformed(table: string, column: string, value: unknown): TandemError {
+  return new TandemError('change-malformed', `a row of ${table} has no usable ${column}: ${JSON.stringify(value)}`, {
+    details: { table, column },
+  });
+}

@@ -1,0 +1,20 @@
+/**
+ * Two different rows want the same value of a secondary unique key: the older one is set aside.
+ *
+ * Invariant: both regions choose the same loser, and delete it with the same version, just above the loser's own. So any
+ * later write of that row, in either region, outlives being set aside; nothing else does.
+ * Deliberately absent: SQL, and the row itself (its image goes to _conflicts).
+ */
+import { compareVersions } from '../../shared/clock/hlc.ts';
+import type { Hlc, Version } from '../../shared/clock/hlc.ts';
+
+/** No region's number: the tombstone of a row set aside belongs to the rule, and no genuine write can equal it. */
+export const SET_ASIDE_ORIGIN = 0;
+
+export function decideCollision(incoming: Version, standing: Version): { readonly loser: 'incoming' | 'standing' } {
+  return { loser: compareVersions(incoming, standing) < 0 ? 'incoming' : 'standing' };
+}
+
+export function setAsideVersion(loser: Version): Version {
+  return { hlc: (loser.hlc + 1n) as Hlc, origin: SET_ASIDE_ORIGIN };
+}

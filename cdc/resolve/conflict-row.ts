@@ -1,0 +1,38 @@
+/**
+ * The row that every conflict leaves in _conflicts: both versions, both images, the rule, the outcome.
+ *
+ * Invariant: the id follows from the rows and versions alone, in no particular order, so a conflict met twice, or in both
+ * regions, has one id.
+ */
+import { compareVersions, formatHlc } from '../../shared/clock/hlc.ts';
+import type { Version } from '../../shared/clock/hlc.ts';
+import { hash63 } from '../../shared/kernel/hash.ts';
+import type { Image } from '../change/envelope.ts';
+import type { ConflictKind } from './decide.ts';
+
+export type ConflictOutcome = 'kept-local' | 'took-remote' | 'set-aside';
+
+export interface ConflictRow {
+  readonly id: bigint;
+  readonly table: string;
+  readonly rowId: string;
+  readonly unit: number;
+  readonly kind: ConflictKind;
+  readonly rule: 'lww' | 'unique';
+  readonly outcome: ConflictOutcome;
+  readonly local: Version;
+  readonly remote: Version;
+  readonly localImage: Image | null;
+  readonly remoteImage: Image | null;
+}
+
+export type ConflictParts = Omit<ConflictRow, 'id'> & {
+  /** The other row of a unique collision. */
+  readonly otherRowId?: string;
+};
+
+export function conflictRow({ otherRowId, ...parts }: ConflictParts): ConflictRow {
+  const [low, high] = [parts.local, parts.remote].toSorted(compareVersions).map((v) => `${formatHlc(v.hlc)}/${v.origin}`);
+  const rows = [parts.rowId, otherRowId ?? parts.rowId].toSorted();
+  return { ...parts, id: hash63('conflict', parts.table, ...rows, low ?? '', high ?? '') };
+}

@@ -1,0 +1,114 @@
+/**
+ * Changes into Kafka: a bounded queue in memory, sent in order, one batch in flight.
+ *
+ * Invariants: within a partition changes are appended in the order of enqueue(); after a failed send nothing more is sent,
+ * as whether the failed batch arrived is unknown: the owner starts over from the topic's tail. There is no linger: what
+ * piles up while one batch is in flight is the next batch.
+ */
+import type { KafkaProducer } from '../../shared/kafka/producer.ts';
+import type { OutgoingMessage } from '../../shared/kafka/message.ts';
+import { encodeChange } from '../change/codec.ts';
+import { changeKey, changeTopic } from '../change/envelope.ts';
+import type { Change } from '../change/envelope.ts';
+
+/** Above this the source is to pause, below half of it to go on. */
+export const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
+/** Per request; Kafka compresses nothing here, and a broker takes requests up to 100 MiB. */
+export const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Headers, offsets and the like, per message. */
+const MESSAGE_OVERHEAD_BYTES = 100;
+
+interface Queued { readonly partition: number; readonly message: OutgoingMessage; readonly bytes: number }
+
+export interface ChangeProducerOptions {
+  readonly producer: KafkaProducer;
+  readonly region: string;
+  readonly headers?: () => Readonly<Record<string, string>>;
+  readonly onFull: () => void;
+  readonly onRoom: () => void;
+  readonly onSent: (sent: { readonly messages: number; readonly bytes: number }) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export class ChangeProducer {
+  readonly #options: ChangeProducerOptions;
+  #queue: Queued[] = [];
+  #queuedBytes = 0;
+  #isFull = false;
+  #isSending = false;
+  #isClosed = false;
+
+  constructor(options: ChangeProducerOptions) {
+    this.#options = options;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  enqueue(partition: number, change: Change): void {
+    if (this.#isClosed) return;
+    const value = Buffer.from(encodeChange(change), 'utf8');
+    const message = { key: changeKey(change), value, headers: this.#options.headers?.() ?? {} };
+    const bytes = value.length + MESSAGE_OVERHEAD_BYTES;
+    this.#queue.push({ partition, message, bytes });
+    this.#queuedBytes += bytes;
+    if (!this.#isFull && this.#queuedBytes >= QUEUE_BYTES_MAX) {
+      this.#isFull = true;
+      this.#options.onFull();
+    }
+    if (!this.#isSending) void this.#send();
+  }
+
+  /** Drops what is queued; a batch in flight may still arrive. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#queue = [];
+    await this.#options.producer.close();
+  }
+
+  async #send(): Promise<void> {
+    this.#isSending = true;
+    try {
+      // One turn of the event loop lets the rest of a transaction that is being read join the batch.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      while (this.#queue.length > 0 && !this.#isClosed) {
+        const { batch, bytes } = this.#takeBatch();
+        await this.#options.producer.send(batchesOf(changeTopic(this.#options.region), batch));
+        this.#queuedBytes -= bytes;
+        this.#options.onSent({ messages: batch.length, bytes });
+        if (this.#isFull && this.#queuedBytes < QUEUE_BYTES_MAX / 2) {
+          this.#isFull = false;
+          this.#options.onRoom();
+        }
+      }
+    } catch (error) {
+      if (this.#isClosed) return;
+      this.#isClosed = true;
+      this.#options.onError(error);
+    } finally {
+      this.#isSending = false;
+    }
+  }
+
+  #takeBatch(): { batch: Queued[]; bytes: number } {
+    let count = 0;
+    let bytes = 0;
+    for (const queued of this.#queue) {
+      if (count > 0 && bytes + queued.bytes > BATCH_BYTES_MAX) break;
+      bytes += queued.bytes;
+      count += 1;
+    }
+    return { batch: this.#queue.splice(0, count), bytes };
+  }
+}
+
+function batchesOf(topic: string, queue: readonly Queued[]): { topic: string; partition: number; messages: OutgoingMessage[] }[] {
+  const byPartition = new Map<number, OutgoingMessage[]>();
+  for (const { partition, message } of queue) {
+    const messages = byPartition.get(partition);
+    if (messages === undefined) byPartition.set(partition, [message]);
+    else messages.push(message);
+  }
+  return [...byPartition].map(([partition, messages]) => ({ topic, partition, messages }));
+}
