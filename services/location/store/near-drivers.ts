@@ -4,6 +4,7 @@
  * seen last: the cells only say who may be near, the last position says where. With Redis gone the board answers
  * instead (this process's own drivers, and what it had read before): older or fewer, never an error.
  */
+import { withDeadline } from '../../../shared/kernel/deadline.ts';
 import type { LogSink } from '../../../shared/kernel/log-sink.ts';
 import type { Redis } from '../../../shared/redis/redis.ts';
 import { FRESH_BUCKETS, FRESH_MS, bucketOf, cellOf, ringFloorM, ringOf } from '../domain/cells.ts';
@@ -18,6 +19,11 @@ export const RADIUS_M_MAX = 20_000;
 /** Drivers looked at in one search; beyond it a crowd answers for itself. */
 export const CANDIDATES_MAX = 5_000;
 
+/** Redis may take so long for one question, then the board answers… */
+const REDIS_DEADLINE_MS = 300;
+/** …and goes on answering for so long, so that a dead Redis does not slow every question down. */
+const REDIS_PAUSE_MS = 1_000;
+
 export type Near = { readonly position: Position; readonly distanceM: number };
 export type NearQuery = { readonly place: Place; readonly limit: number; readonly radiusM: number };
 
@@ -27,6 +33,7 @@ export class NearDrivers {
   readonly #log: LogSink;
   readonly #nowMs: () => number;
   readonly #onFallback: () => void;
+  #boardUntilMs = 0;
 
   constructor(options: {
     readonly redis: Redis;
@@ -43,24 +50,17 @@ export class NearDrivers {
   }
 
   /** Nearest first, at most `limit`, within `radiusM` great-circle metres. */
-  async nearest(query: NearQuery): Promise<Near[]> {
-    try {
-      return await this.#searchCells(query);
-    } catch (err) {
-      this.#fellBack(err);
-      return this.#searchBoard(query);
-    }
+  nearest(query: NearQuery): Promise<Near[]> {
+    return this.#fromRedis(() => this.#searchCells(query), () => this.#searchBoard(query));
   }
 
   /** The fresh positions among these drivers. */
   async positions(driverIds: readonly string[]): Promise<Position[]> {
     if (driverIds.length === 0) return [];
-    try {
-      return await this.#lastOf(driverIds);
-    } catch (err) {
-      this.#fellBack(err);
-      return driverIds.map((id) => this.#board.fresh(id, this.#nowMs())).filter((position) => position !== undefined);
-    }
+    return this.#fromRedis(
+      () => this.#lastOf(driverIds),
+      () => driverIds.map((id) => this.#board.fresh(id, this.#nowMs())).filter((position) => position !== undefined),
+    );
   }
 
   /**
@@ -110,8 +110,16 @@ export class NearDrivers {
     return found.toSorted((a, b) => a.distanceM - b.distanceM).slice(0, limit);
   }
 
-  #fellBack(err: unknown): void {
+  async #fromRedis<T>(ask: () => Promise<T>, fallback: () => T): Promise<T> {
+    if (this.#nowMs() >= this.#boardUntilMs) {
+      try {
+        return await withDeadline('asking Redis for positions', REDIS_DEADLINE_MS, ask);
+      } catch (err) {
+        this.#boardUntilMs = this.#nowMs() + REDIS_PAUSE_MS;
+        this.#log.debug({ err }, 'Redis did not answer: telling what this process knows');
+      }
+    }
     this.#onFallback();
-    this.#log.debug({ err }, 'Redis did not answer: telling what this process knows');
+    return fallback();
   }
 }

@@ -4,19 +4,24 @@
  * first, so that a new process knows the fleet at once. It runs until stopped: with Redis gone it tries again, with
  * pauses, and goes on after the last entry it saw, or from the tail where the stream was emptied meanwhile.
  */
-import { sleep } from '../../../shared/kernel/deadline.ts';
+import { sleep, withDeadline } from '../../../shared/kernel/deadline.ts';
 import type { LogSink } from '../../../shared/kernel/log-sink.ts';
 import { pauseMs } from '../../../shared/kernel/retry.ts';
+import { isTandemError } from '../../../shared/kernel/tandem-error.ts';
 import type { Redis } from '../../../shared/redis/redis.ts';
 import { FRESH_MS } from '../domain/cells.ts';
 import type { PositionBoard } from '../domain/position-board.ts';
 import { decodeBatch } from './position-codec.ts';
 import { POSITIONS_STREAM } from './redis-keys.ts';
 
-/** XREAD waits this long for news; a stop takes no longer. */
+/** XREAD waits this long for news. */
 const BLOCK_MS = 500;
+/** No answer by then: the connection is taken for dead. */
+const READ_DEADLINE_MS = BLOCK_MS + 2_000;
 /** Entries a read; each is a batch. */
 const READ_COUNT = 256;
+/** ioredis: drop the connection, with what waits on it, and make a new one. */
+const RECONNECT = true;
 const RETRY = { baseMs: 100, maxMs: 2_000 } as const;
 
 type Entry = [id: string, fields: string[]];
@@ -73,13 +78,15 @@ export class PositionReader {
         failures += 1;
         // A Redis that lost its data counts ids from its own clock: what is older than fresh is of no use anyway.
         afterId = `${this.#nowMs() - FRESH_MS}-0`;
+        if (isTandemError(err, 'deadline-exceeded')) this.#redis.disconnect(RECONNECT);
         await sleep(pauseMs(failures, RETRY) + RETRY.baseMs, signal).catch(() => {});
       }
     }
   }
 
   async #read(afterId: string): Promise<Entry[]> {
-    const reply = await this.#redis.xread('COUNT', READ_COUNT, 'BLOCK', BLOCK_MS, 'STREAMS', POSITIONS_STREAM, afterId);
+    const reply = await withDeadline('reading the stream of positions', READ_DEADLINE_MS, () =>
+      this.#redis.xread('COUNT', READ_COUNT, 'BLOCK', BLOCK_MS, 'STREAMS', POSITIONS_STREAM, afterId), this.#stopping.signal);
     return (reply?.[0]?.[1] ?? []) as Entry[];
   }
 

@@ -31,13 +31,14 @@ export class PositionWriter {
   #timer: NodeJS.Timeout | undefined;
   #inFlight: Promise<void> | undefined;
   #wasFailing = false;
+  /** A restarted Redis may be an empty one. */
+  readonly #forgetPlaces = (): void => this.#placed.clear();
 
   constructor(options: { readonly redis: Redis; readonly log: LogSink; readonly counts: WriterCounts }) {
     this.#redis = options.redis;
     this.#log = options.log;
     this.#counts = options.counts;
-    // A restarted Redis may be an empty one.
-    this.#redis.on('ready', () => this.#placed.clear());
+    this.#redis.on('ready', this.#forgetPlaces);
   }
 
   get pendingCount(): number {
@@ -50,7 +51,13 @@ export class PositionWriter {
     else this.#flushSoon(FLUSH_MS);
   }
 
-  /** Sends what is pending and waits for it; for a drain and for tests. */
+  /** Sends what is pending; nothing is put after that. */
+  async stop(): Promise<void> {
+    await this.flush();
+    this.#redis.off('ready', this.#forgetPlaces);
+  }
+
+  /** Sends what is pending and waits for it. Never throws. */
   async flush(): Promise<void> {
     await this.#inFlight;
     if (this.#pending.size > 0) await this.#start();
@@ -85,7 +92,7 @@ export class PositionWriter {
       if (this.#wasFailing) this.#log.info({}, 'positions reach Redis again');
       this.#wasFailing = false;
     } catch (err) {
-      this.#placed.clear();
+      this.#forgetPlaces();
       this.#counts.dropped(batch.size);
       if (!this.#wasFailing) this.#log.warn({ err, positions: batch.size }, 'positions do not reach Redis; the next pings bring newer ones');
       this.#wasFailing = true;
