@@ -20,10 +20,10 @@ export async function createUsers(root: MysqlConfig): Promise<Record<string, Mys
   const users: Record<string, MysqlConfig> = {};
   try {
     // Accounts are the region's own: they must not reach the binlog that capture reads.
-    await connection.query('SET SESSION sql_log_bin = 0');
+    await connection.execute('SET SESSION sql_log_bin = 0');
     for (const user of DATABASE_USERS) {
       const password = randomBytes(12).toString('hex');
-      for (const statement of grantStatements(user, password)) await connection.query(statement);
+      for (const statement of grantStatements(user, password)) await connection.execute(statement);
       users[user] = { ...root, user, password };
     }
     return users;
