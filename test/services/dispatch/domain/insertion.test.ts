@@ -1,5 +1,5 @@
 /** Claims of the insertion: it equals trying everything out, and never breaks a promise or a capacity. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decideInsertion, ROUTE_STOPS_MAX } from '../../../../services/dispatch/domain/insertion.ts';
 import type { InsertionResult, NewRider } from '../../../../services/dispatch/domain/insertion.ts';

@@ -1,5 +1,5 @@
 /** Claims of the boarding password: four digits, five tries, and then not even the right one. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decideBoarding, drawOtp, OTP_TRIES_MAX } from '../../../../services/dispatch/domain/otp.ts';
 

@@ -1,5 +1,5 @@
 /** Claims of the ride's state machine: forward only, terminal is terminal, twice is no error. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decideMove, isTerminal, isUnderWay, parseRideStatus, rankOf, RIDE_STATUSES } from '../../../../services/dispatch/domain/ride-state.ts';
 

@@ -1,5 +1,5 @@
 /** Claims of the travel model and of the promise made from it. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decidePromise } from '../../../../services/dispatch/domain/promise.ts';
 import { greatCircleM, greatCircleTravel } from '../../../../services/dispatch/domain/travel.ts';
