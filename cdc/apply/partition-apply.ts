@@ -9,7 +9,7 @@
 import { sleep } from '../../shared/kernel/deadline.ts';
 import type { LogSink } from '../../shared/kernel/log-sink.ts';
 import { pauseMs } from '../../shared/kernel/retry.ts';
-import { isTandemError, TandemError } from '../../shared/kernel/tandem-error.ts';
+import { isTandemError } from '../../shared/kernel/tandem-error.ts';
 import type { ConsumedBatch } from '../../shared/kafka/consumer.ts';
 import type { RawConnection } from '../../shared/mysql/raw-connection.ts';
 import { HEARTBEAT_TABLE } from '../../shared/schema/tables.ts';
@@ -116,9 +116,6 @@ export class PartitionApply {
     for (const message of batch.messages) {
       if (batch.isStale() || this.#deps.signal.aborted) return;
       if (message.offset < this.#pending.read) continue;
-      if (message.offset > this.#pending.read) {
-        throw new TandemError('apply-gap', `offset ${message.offset} came where ${this.#pending.read} was due`);
-      }
       await this.#add(message);
       if (this.#pending.isFull) await this.#write();
       if (performance.now() - beatMs > GROUP_HEARTBEAT_EVERY_MS) {

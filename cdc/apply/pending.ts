@@ -1,7 +1,7 @@
 /**
  * Changes that were read and not yet written, in order, and where in them whole transactions end.
  *
- * Invariant: offsets are consecutive. takeWhole() gives whole transactions only; takeAll() is for one that is larger than
+ * Invariant: takeWhole() gives whole transactions only; takeAll() is for one that is larger than
  * the limits and has to be written in steps.
  */
 import { decodeChange } from '../change/codec.ts';
@@ -15,16 +15,18 @@ export class Pending {
   readonly #limits: Limits;
   #changes: Change[] = [];
   #bytes = 0;
-  /** How many of them belong to transactions whose last change is here. */
+  /** How many of them belong to transactions whose last change is here, and the offset after those. */
   #whole = 0;
+  #wholeNext: bigint;
   #read: bigint;
 
   constructor(limits: Limits, first: bigint) {
     this.#limits = limits;
     this.#read = first;
+    this.#wholeNext = first;
   }
 
-  /** The offset that must come next. */
+  /** The lowest offset that may come next; the topic may have holes (compaction, control records). */
   get read(): bigint {
     return this.#read;
   }
@@ -43,12 +45,14 @@ export class Pending {
     this.#changes.push(change);
     this.#bytes += message.value.length;
     this.#read = message.offset + 1n;
-    if (change.last) this.#whole = this.#changes.length;
+    if (!change.last) return;
+    this.#whole = this.#changes.length;
+    this.#wholeNext = this.#read;
   }
 
   takeWhole(): Taken {
     const rest = this.#changes.length - this.#whole;
-    const taken = { changes: this.#changes.slice(0, this.#whole), next: this.#read - BigInt(rest) };
+    const taken = { changes: this.#changes.slice(0, this.#whole), next: this.#wholeNext };
     this.#changes = this.#changes.slice(this.#whole);
     // What is left is the beginning of one transaction: its size is estimated, to be exact would mean to keep each one's.
     this.#bytes = rest === 0 ? 0 : Math.round((this.#bytes * rest) / (rest + this.#whole));

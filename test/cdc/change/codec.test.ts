@@ -1,0 +1,60 @@
+/** A change is the same after its journey as JSON; readers cope with writers of other versions. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeChange, encodeChange } from '../../../cdc/change/codec.ts';
+import type { Change, Image, Value } from '../../../cdc/change/envelope.ts';
+import type { Hlc } from '../../../shared/clock/hlc.ts';
+
+const value: fc.Arbitrary<Value> = fc.oneof(
+  fc.constant(null),
+  fc.string({ unit: 'grapheme' }),
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map((n) => (Object.is(n, -0) ? 0 : n)),
+  fc.maxSafeInteger(),
+  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n }).map(String),
+  fc.uint8Array().map((bytes) => ({ $b64: Buffer.from(bytes).toString('base64') })),
+);
+const image: fc.Arbitrary<Image> = fc.dictionary(fc.string({ minLength: 1 }).filter((k) => k !== '__proto__'), value);
+const natural = fc.nat();
+
+const change: fc.Arbitrary<Change> = fc.record({
+  op: fc.constantFrom('c', 'u', 'd'),
+  table: fc.string(),
+  id: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String),
+  unit: fc.integer({ min: 0, max: 63 }),
+  version: fc.record({ hlc: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map((n) => n as Hlc), origin: fc.integer({ min: 0, max: 15 }) }),
+  before: fc.option(image),
+  after: image,
+  tsMs: natural,
+  source: fc.record({ region: fc.constantFrom('east', 'west'), database: fc.string(), serverId: natural, gtid: fc.string(), file: fc.string(), pos: natural, row: natural }),
+  transaction: fc.record({ id: fc.string(), order: natural, tableOrder: natural }),
+  last: fc.boolean(),
+  position: fc.string(),
+});
+
+const sample = (): Change => fc.sample(change, 1)[0] as Change;
+
+describe('the change codec', () => {
+  it('gives back what it was given', () => {
+    fc.assert(fc.property(change, (given) => {
+      expect(decodeChange(encodeChange(given))).toEqual(given);
+    }));
+  });
+
+  it('a reader of this version copes with a newer writer: unknown fields are ignored', () => {
+    const given = sample();
+    const newer = JSON.parse(encodeChange(given)) as Record<string, Record<string, unknown>>;
+    Object.assign(newer, { schema: { anything: 1 } });
+    Object.assign(newer['tandem'] as object, { v: 7, priority: 'high' });
+    expect(decodeChange(JSON.stringify(newer))).toEqual(given);
+  });
+
+  it.each(['op', 'source', 'transaction', 'tandem'])('a change without %s is refused by name', (field) => {
+    const broken = JSON.parse(encodeChange(sample())) as Record<string, unknown>;
+    delete broken[field];
+    expect(() => decodeChange(JSON.stringify(broken))).toThrow(field);
+  });
+
+  it('text that is no JSON is a malformed change', () => {
+    expect(() => decodeChange('{')).toThrow(expect.objectContaining({ code: 'change-malformed' }));
+  });
+});

@@ -1,0 +1,188 @@
+/**
+ * Two regions for a test: a database each, one Kafka for both topics, capture and apply of each in this process.
+ *
+ * Invariant: every part can be stopped, killed or left out by the test; dispose ends all of them.
+ */
+import { startApply } from '../../cdc/apply/apply.ts';
+import type { Apply } from '../../cdc/apply/apply.ts';
+import { startCapture } from '../../cdc/capture/capture.ts';
+import type { Capture } from '../../cdc/capture/capture.ts';
+import { sleep } from '../../shared/kernel/deadline.ts';
+import type { LogSink } from '../../shared/kernel/log-sink.ts';
+import { Regions } from '../../shared/kernel/region.ts';
+import { openKafka } from '../../shared/kafka/kafka.ts';
+import type { KafkaClient } from '../../shared/kafka/kafka.ts';
+import { openDatabase } from '../../shared/mysql/database.ts';
+import type { Database } from '../../shared/mysql/database.ts';
+import { openRawConnection } from '../../shared/mysql/raw-connection.ts';
+import type { RawConnection, RawRow } from '../../shared/mysql/raw-connection.ts';
+import { REPLICATED_TABLES } from '../../shared/schema/tables.ts';
+import { startKafka } from '../harness/kafka.ts';
+import type { TestKafka } from '../harness/kafka.ts';
+import { startMysql } from '../harness/mysql.ts';
+import type { TestMysql } from '../harness/mysql.ts';
+
+export const REGIONS = Regions.parse('east=1,west=2');
+export type Side = 'east' | 'west';
+export const SIDES: readonly Side[] = ['east', 'west'];
+export const other = (side: Side): Side => (side === 'east' ? 'west' : 'east');
+
+export const PARTITIONS = 4;
+const SETTLE_DEADLINE_MS = 60_000;
+
+/** Keeps warnings and errors, so that a test can look and a failure can tell. */
+export function memoryLog(): LogSink & { readonly lines: { level: string; message: string; fields: Record<string, unknown> }[] } {
+  const lines: { level: string; message: string; fields: Record<string, unknown> }[] = [];
+  const at = (level: string) => (fields: Record<string, unknown>, message: string): void => {
+    if (level !== 'debug') lines.push({ level, message, fields });
+    if (process.env['TANDEM_TEST_LOG']) console.log(level, message, fields);
+  };
+  return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), fatal: at('fatal') };
+}
+
+export class Region {
+  readonly side: Side;
+  readonly mysql: TestMysql;
+  readonly sql: RawConnection;
+  readonly kafka: KafkaClient;
+  readonly log = memoryLog();
+  readonly #database: Database;
+  capture: Capture | undefined;
+  apply: Apply | undefined;
+  fatal: unknown;
+
+  private constructor(side: Side, mysql: TestMysql, sql: RawConnection, kafka: KafkaClient) {
+    this.side = side;
+    this.mysql = mysql;
+    this.sql = sql;
+    this.kafka = kafka;
+    this.#database = openDatabase({ ...this.#login('tandem_capture'), poolSize: 2 }, { log: this.log });
+  }
+
+  static async open(side: Side, mysql: TestMysql, broker: string): Promise<Region> {
+    const kafka = openKafka({ brokers: [broker], clientId: `test-${side}`, log: memoryLog() });
+    return new Region(side, mysql, await openRawConnection(mysql.config, { role: 'operator' }), kafka);
+  }
+
+  get origin(): number {
+    return REGIONS.originOf(this.side);
+  }
+
+  #login(user: string) {
+    const login = this.mysql.users[user];
+    if (login === undefined) throw new Error(`no user ${user}`);
+    return login;
+  }
+
+  async startCapture(): Promise<Capture> {
+    this.capture = await startCapture({
+      region: this.side, origin: this.origin, partitions: PARTITIONS, mysql: this.#login('tandem_capture'),
+      database: this.#database, kafka: this.kafka, log: this.log,
+    });
+    return this.capture;
+  }
+
+  async stopCapture(): Promise<void> {
+    await this.capture?.stop();
+    this.capture = undefined;
+  }
+
+  async startApply(options: { limits?: { rows: number; bytes: number } } = {}): Promise<Apply> {
+    this.apply = await startApply({
+      region: this.side, regions: REGIONS, peer: other(this.side), mysql: this.#login('tandem_apply'), kafka: this.kafka, log: this.log,
+      onFatal: (error) => (this.fatal = error), ...options,
+    });
+    return this.apply;
+  }
+
+  async stopApply(): Promise<void> {
+    await this.apply?.stop();
+    this.apply = undefined;
+  }
+
+  /** Every row of a replicated table with all its columns, versions included. */
+  async rowsOf(table: string): Promise<RawRow[]> {
+    const columns = await this.sql.query<{ c: string }>(
+      'SELECT COLUMN_NAME AS c FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION', [table],
+    );
+    return await this.sql.query(`SELECT ${columns.map(({ c }) => `\`${c}\``).join(', ')} FROM ${table} ORDER BY id`);
+  }
+
+  async everything(): Promise<Record<string, RawRow[]>> {
+    const tables: Record<string, RawRow[]> = {};
+    for (const table of REPLICATED_TABLES) tables[table] = await this.rowsOf(table);
+    return tables;
+  }
+
+  async conflicts(): Promise<RawRow[]> {
+    return await this.sql.query('SELECT * FROM _conflicts ORDER BY detected_at, id');
+  }
+
+  async close(): Promise<void> {
+    await this.stopApply();
+    await this.stopCapture();
+    await this.#database.close();
+    await this.kafka.close();
+    await this.sql.close();
+  }
+}
+
+export interface Twin extends AsyncDisposable {
+  readonly east: Region;
+  readonly west: Region;
+  readonly kafka: TestKafka;
+  of(side: Side): Region;
+  startAll(): Promise<void>;
+  /** Resolves once each region has applied all that the other had written by now. */
+  settle(): Promise<void>;
+}
+
+export async function startTwin(engine: TestMysql['engine']): Promise<Twin> {
+  const started = await Promise.all([startMysql({ engine, origin: 1, grants: true }), startMysql({ engine, origin: 2, grants: true }), startKafka()]);
+  const [eastMysql, westMysql, kafka] = started;
+  const east = await Region.open('east', eastMysql, kafka.broker);
+  const west = await Region.open('west', westMysql, kafka.broker);
+  const of = (side: Side): Region => (side === 'east' ? east : west);
+  return {
+    east, west, kafka, of,
+    startAll: async () => {
+      await Promise.all([east.startCapture(), west.startCapture()]);
+      await Promise.all(SIDES.map((side) => until(`the topic of ${side}`, async () => of(side).capture?.trouble === null)));
+      await Promise.all([east.startApply(), west.startApply()]);
+    },
+    settle: async () => {
+      await Promise.all(SIDES.map((side) => reached(of(side), of(other(side)))));
+      // What the first round made the peers write (rows set aside) has its own way to go.
+      await Promise.all(SIDES.map((side) => reached(of(side), of(other(side)))));
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([east.close(), west.close()]);
+      await Promise.all(started.map((server) => server.stop()));
+    },
+  };
+}
+
+/** Waits until `target` has applied a heartbeat in every partition that `source` wrote after this call. */
+async function reached(source: Region, target: Region): Promise<void> {
+  const beat = async (): Promise<{ beat: string; hlc: string } | undefined> =>
+    (await source.sql.query<{ beat: string; hlc: string }>('SELECT beat, _hlc AS hlc FROM _heartbeats WHERE id = ?', [source.origin]))[0];
+  const before = BigInt((await beat())?.beat ?? 0);
+  let hlc = 0n;
+  await until(`a heartbeat of ${source.side}`, async () => {
+    const now = await beat();
+    hlc = BigInt(now?.hlc ?? 0);
+    return BigInt(now?.beat ?? 0) > before + 1n;
+  });
+  await until(`${target.side} to apply what ${source.side} wrote`, async () => {
+    const rows = await target.sql.query<{ w: string }>('SELECT watermark_hlc AS w FROM _checkpoints WHERE source = ?', [source.side]);
+    return rows.length === PARTITIONS && rows.every(({ w }) => BigInt(w) >= hlc);
+  });
+}
+
+export async function until(what: string, holds: () => Promise<boolean>, deadlineMs: number = SETTLE_DEADLINE_MS): Promise<void> {
+  const end = performance.now() + deadlineMs;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`waited ${deadlineMs} ms for ${what}`);
+    await sleep(20);
+  }
+}
