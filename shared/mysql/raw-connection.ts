@@ -46,7 +46,6 @@ export async function openRawConnection(config: MysqlConfig, options: RawConnect
     ...connectionOptions(config),
     bigNumberStrings: true,
     dateStrings: true,
-    jsonStrings: true,
     connectAttributes: { program_name: `tandem-${options.role}` },
   });
   const raw = new SingleConnection(connection, options.queryDeadlineMs ?? QUERY_DEADLINE_MS);

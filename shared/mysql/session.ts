@@ -33,6 +33,8 @@ export function connectionOptions(config: MysqlConfig): ConnectionOptions {
     keepAliveInitialDelay: 10_000,
     multipleStatements: false,
     supportBigNumbers: true,
+    // MariaDB's JSON columns are text that the driver would parse, MySQL's a type of their own; text is what both can give.
+    jsonStrings: true,
     // The stack of the caller is in the TandemError; the driver's own costs an Error object per statement.
     trace: false,
   };
