@@ -108,7 +108,8 @@ export class Members {
 }
 
 function clientOptions(endpoint: string): IOptions {
-  const passThrough = { execute: (run: () => unknown) => Promise.resolve(run()) };
+  // async, because etcd3 expects a throw of `run` as a rejection.
+  const passThrough = { execute: async (run: () => unknown) => run() };
   return {
     hosts: endpoint,
     faultHandling: { host: () => passThrough, global: passThrough } as unknown as NonNullable<IOptions['faultHandling']>,

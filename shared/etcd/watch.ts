@@ -8,8 +8,10 @@
  * HAZARD: it is level-triggered. Values that came and went during a fault are never seen, and while no majority answers
  * the snapshot is old: staleMs() says how old. Nobody may take a snapshot for permission to write; that is what epochs,
  * leases and the fence are for.
- * HAZARD: a frozen member, or a cable pulled without a FIN, leaves a stream open and silent. Hence a progress request
- * every second, and a stream that has said nothing for three is dropped.
+ * HAZARD: a frozen member, or a cable pulled without a FIN, leaves a stream open and silent; a member cut off from the
+ * majority goes on answering on the stream, with nothing to tell, for seconds even where it was told to require a leader.
+ * Hence every second a progress request on the stream, and a read of the same member that only a majority can answer;
+ * when either stays unanswered for three, the stream is dropped.
  */
 import { performance } from 'node:perf_hooks';
 import type { Etcd3 } from 'etcd3';
@@ -19,7 +21,7 @@ import { pauseMs } from '../kernel/retry.ts';
 import type { Members } from './members.ts';
 import { listPrefix, prefixEnd } from './prefix.ts';
 
-const PROGRESS_EVERY_MS = 1000;
+const PROBE_EVERY_MS = 1000;
 const SILENCE_MS_MAX = 3000;
 const LIST_DEADLINE_MS = 5000;
 const RECONNECT = { baseMs: 50, maxMs: 1000 } as const;
@@ -27,7 +29,7 @@ const RECONNECT = { baseMs: 50, maxMs: 1000 } as const;
 export interface Watch {
   /** The newest snapshot delivered. */
   readonly snapshot: ReadonlyMap<string, string>;
-  /** How long ago a member with a leader last proved this view alive. */
+  /** How long ago it was last proved that this view is alive and a majority stands behind it. */
   staleMs(): number;
   stop(): void;
 }
@@ -107,7 +109,7 @@ class PrefixWatch implements Watch {
     const { index, client } = this.#members.pick();
     try {
       const stream = await client.watchClient.watch();
-      return await new Promise<unknown>((resolve) => this.#drive(stream, revision, (why, isMembersFault) => {
+      return await new Promise<unknown>((resolve) => this.#drive(client, stream, revision, (why, isMembersFault) => {
         if (isMembersFault) this.#members.failed(index, why);
         resolve(why);
       }));
@@ -117,8 +119,9 @@ class PrefixWatch implements Watch {
     }
   }
 
-  #drive(stream: WatchStream, revision: bigint, onEnd: (why: unknown, isMembersFault: boolean) => void): void {
+  #drive(client: Etcd3, stream: WatchStream, revision: bigint, onEnd: (why: unknown, isMembersFault: boolean) => void): void {
     let heardAtMs = performance.now();
+    let majorityAtMs = heardAtMs;
     let isOver = false;
     const end = (why: unknown, isMembersFault: boolean): void => {
       if (isOver) return;
@@ -128,18 +131,33 @@ class PrefixWatch implements Watch {
       stream.cancel();
       onEnd(why, isMembersFault);
     };
+    const prove = (): void => {
+      if (!isOver) this.#provenAtMs = Math.min(heardAtMs, majorityAtMs);
+    };
     const onStop = (): void => end(new Error('stopped'), false);
     const ticker = setInterval(() => {
-      if (performance.now() - heardAtMs > SILENCE_MS_MAX) end(new Error(`silent for ${SILENCE_MS_MAX} ms`), true);
-      else stream.write({ progress_request: {} });
-    }, PROGRESS_EVERY_MS);
+      const silentMs = performance.now() - Math.min(heardAtMs, majorityAtMs);
+      if (silentMs > SILENCE_MS_MAX) {
+        end(new Error(`no sign of ${heardAtMs < majorityAtMs ? 'the stream' : 'a majority'} for ${Math.round(silentMs)} ms`), true);
+        return;
+      }
+      stream.write({ progress_request: {} });
+      const askedAtMs = performance.now();
+      client.kv.range({ key: Buffer.from(this.#prefix) }, { deadline: Date.now() + PROBE_EVERY_MS }).then(
+        () => {
+          majorityAtMs = Math.max(majorityAtMs, askedAtMs);
+          return prove();
+        },
+        () => undefined, // unanswered: the time since the last answer says it
+      );
+    }, PROBE_EVERY_MS);
     this.#stopping.signal.addEventListener('abort', onStop, { once: true });
     stream.on('error', (e) => end(e, true));
     stream.on('end', () => end(new Error('the stream ended'), true));
     stream.on('data', (response) => {
       if (isOver) return;
       heardAtMs = performance.now();
-      this.#provenAtMs = heardAtMs;
+      prove();
       if (response.canceled) end(new Error(`cancelled by etcd: ${cancelReason(response)}`), false);
       else if (response.events.length > 0) this.#apply(response.events);
     });
