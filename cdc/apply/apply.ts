@@ -1,13 +1,16 @@
 /**
- * One region's apply: the peer's topic → this region's database, each partition on its own.
+ * One region's apply: the peer's topic → this region's database, each partition on its own, in sessions.
  *
- * Invariant: it can be killed at any instruction and started again, any number of times, even twice at once; the outcome
- * is the same. Once fatal it does nothing more and says so through onFatal: the process is to end and start anew.
+ * Invariants: it can be killed at any instruction and started again, any number of times, even twice at once; the outcome
+ * is the same. A session ends when its consumer does (Kafka is away, a gap); the next begins at the checkpoints. While
+ * there is none, it says why in `trouble`, and the last ten minutes of lag can still be asked for.
  * Deliberately absent: HTTP, environment (main.ts), and how a change is written (partition-apply.ts).
  */
+import { sleep } from '../../shared/kernel/deadline.ts';
 import type { LogSink } from '../../shared/kernel/log-sink.ts';
 import type { Regions } from '../../shared/kernel/region.ts';
-import type { TandemError } from '../../shared/kernel/tandem-error.ts';
+import { isTandemError } from '../../shared/kernel/tandem-error.ts';
+import type { KafkaConsumer } from '../../shared/kafka/consumer.ts';
 import type { KafkaClient } from '../../shared/kafka/kafka.ts';
 import type { PartitionOffsets } from '../../shared/kafka/message.ts';
 import type { MysqlConfig } from '../../shared/mysql/database.ts';
@@ -25,6 +28,7 @@ import { TableCatalog } from './table-catalog.ts';
 /** A killed apply is missed after this long; brokers accept nothing below 6 s by default. */
 const SESSION_TIMEOUT_MS = 6_000;
 const PARTITIONS_MAX = 64;
+const BACKOFF_MS = { first: 200, max: 5_000 } as const;
 /**
  * As lenient as the source may have been: a zero date or a zero in a key column that stood there must stand here. Foreign
  * keys cannot hold while a transaction's partitions arrive one by one.
@@ -45,7 +49,6 @@ export interface ApplyDeps {
   /** The peer's Kafka. */
   readonly kafka: KafkaClient;
   readonly log: LogSink;
-  readonly onFatal: (error: TandemError) => void;
   readonly limits?: Limits;
   readonly nowMs?: () => number;
 }
@@ -64,6 +67,8 @@ export interface Apply {
   readonly changesAhead: number;
   /** Partition by partition, those assigned: next offset, how many messages behind, and why it is stuck if it is. */
   readonly partitions: readonly PartitionStatus[];
+  /** Why it does not read at the moment, or which partition is stuck on what; null while all is well. */
+  readonly trouble: string | null;
   stop(): Promise<void>;
 }
 
@@ -74,11 +79,9 @@ export interface PartitionStatus {
   readonly trouble: string | null;
 }
 
-/** Resolves once this member reads. Throws apply-gap, kafka-*, db-*. */
-export async function startApply(deps: ApplyDeps): Promise<Apply> {
-  const apply = new RunningApply(deps);
-  await apply.start();
-  return apply;
+/** Starts at once; a Kafka or a database that is away is waited for. */
+export function startApply(deps: ApplyDeps): Apply {
+  return new RunningApply(deps);
 }
 
 class RunningApply implements Apply {
@@ -88,26 +91,15 @@ class RunningApply implements Apply {
   readonly #drift: DriftWatch;
   readonly #nowMs: () => number;
   readonly #stopping = new AbortController();
-  readonly #partitions = new Map<number, { readonly apply: PartitionApply; high: bigint }>();
-  readonly #consumer: ReturnType<KafkaClient['consumer']>;
+  readonly #running: Promise<void>;
+  #partitions = new Map<number, { readonly apply: PartitionApply; high: bigint }>();
+  #trouble: string | null = 'starting';
 
   constructor(deps: ApplyDeps) {
     this.#deps = deps;
     this.#nowMs = deps.nowMs ?? Date.now;
     this.#drift = new DriftWatch({ nowMs: this.#nowMs, regions: deps.regions, log: deps.log });
-    this.#consumer = deps.kafka.consumer({
-      groupId: `tandem-apply-${deps.region}`,
-      topic: changeTopic(deps.peer),
-      concurrency: PARTITIONS_MAX,
-      sessionTimeoutMs: SESSION_TIMEOUT_MS,
-      startAt: (partition, offsets) => this.#startAt(partition, offsets),
-      eachBatch: async (batch) => {
-        const entry = this.#entry(batch.partition);
-        entry.high = batch.highWatermark;
-        await entry.apply.handle(batch);
-      },
-      onFatal: deps.onFatal,
-    });
+    this.#running = this.#run(this.#stopping.signal);
   }
 
   get changesAhead(): number {
@@ -120,14 +112,65 @@ class RunningApply implements Apply {
     }));
   }
 
-  async start(): Promise<void> {
-    await this.#consumer.start();
+  get trouble(): string | null {
+    return this.#trouble ?? this.partitions.find(({ trouble }) => trouble !== null)?.trouble ?? null;
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('apply stops'));
-    await this.#consumer.stop();
-    await Promise.all([...this.#partitions.values()].map(({ apply }) => apply.close()));
+    await this.#running;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    let backoffMs: number = BACKOFF_MS.first;
+    while (!signal.aborted) {
+      const startedMs = performance.now();
+      try {
+        await this.#runSession(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#trouble = isTandemError(error) ? `${error.code}: ${error.message}` : String(error);
+        this.#deps.log.error({ error }, 'apply starts over from its checkpoints');
+      }
+      if (performance.now() - startedMs > BACKOFF_MS.max) backoffMs = BACKOFF_MS.first;
+      await sleep(backoffMs, signal).catch(() => {});
+      backoffMs = Math.min(backoffMs * 2, BACKOFF_MS.max);
+    }
+  }
+
+  /** Runs until the consumer fails or the signal aborts; either way it throws. */
+  async #runSession(signal: AbortSignal): Promise<never> {
+    const failure = Promise.withResolvers<never>();
+    failure.promise.catch(() => {});
+    signal.addEventListener('abort', () => failure.reject(signal.reason), { once: true });
+    const consumer = this.#consumer((error) => failure.reject(error));
+    try {
+      await Promise.race([consumer.start(), failure.promise]);
+      this.#trouble = null;
+      return await failure.promise;
+    } finally {
+      await consumer.stop();
+      const partitions = [...this.#partitions.values()];
+      this.#partitions = new Map();
+      await Promise.all(partitions.map(({ apply }) => apply.close()));
+    }
+  }
+
+  #consumer(onFatal: (error: unknown) => void): KafkaConsumer {
+    const { kafka, region, peer } = this.#deps;
+    return kafka.consumer({
+      groupId: `tandem-apply-${region}`,
+      topic: changeTopic(peer),
+      concurrency: PARTITIONS_MAX,
+      sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      startAt: (partition, offsets) => this.#startAt(partition, offsets),
+      eachBatch: async (batch) => {
+        const entry = this.#entry(batch.partition);
+        entry.high = batch.highWatermark;
+        await entry.apply.handle(batch);
+      },
+      onFatal,
+    });
   }
 
   async #startAt(partition: number, offsets: PartitionOffsets): Promise<bigint> {

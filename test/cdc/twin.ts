@@ -43,13 +43,13 @@ export function memoryLog(): LogSink & { readonly lines: { level: string; messag
 export class Region {
   readonly side: Side;
   readonly mysql: TestMysql;
-  readonly sql: RawConnection;
+  /** The operator's session; see reconnect() where the test kills the database. */
+  sql: RawConnection;
   readonly kafka: KafkaClient;
   readonly log = memoryLog();
   readonly #database: Database;
   capture: Capture | undefined;
   apply: Apply | undefined;
-  fatal: unknown;
 
   private constructor(side: Side, mysql: TestMysql, sql: RawConnection, kafka: KafkaClient) {
     this.side = side;
@@ -87,10 +87,9 @@ export class Region {
     this.capture = undefined;
   }
 
-  async startApply(options: { limits?: { rows: number; bytes: number } } = {}): Promise<Apply> {
-    this.apply = await startApply({
-      region: this.side, regions: REGIONS, peer: other(this.side), mysql: this.#login('tandem_apply'), kafka: this.kafka, log: this.log,
-      onFatal: (error) => (this.fatal = error), ...options,
+  startApply(options: { limits?: { rows: number; bytes: number } } = {}): Apply {
+    this.apply = startApply({
+      region: this.side, regions: REGIONS, peer: other(this.side), mysql: this.#login('tandem_apply'), kafka: this.kafka, log: this.log, ...options,
     });
     return this.apply;
   }
@@ -116,6 +115,11 @@ export class Region {
 
   async conflicts(): Promise<RawRow[]> {
     return await this.sql.query('SELECT * FROM _conflicts ORDER BY detected_at, id');
+  }
+
+  async reconnect(): Promise<void> {
+    await this.sql.close();
+    this.sql = await openRawConnection(this.mysql.config, { role: 'operator' });
   }
 
   async close(): Promise<void> {
@@ -148,7 +152,7 @@ export async function startTwin(engine: TestMysql['engine']): Promise<Twin> {
     startAll: async () => {
       await Promise.all([east.startCapture(), west.startCapture()]);
       await Promise.all(SIDES.map((side) => until(`the topic of ${side}`, async () => of(side).capture?.trouble === null)));
-      await Promise.all([east.startApply(), west.startApply()]);
+      for (const region of [east, west]) region.startApply();
     },
     settle: async () => {
       await Promise.all(SIDES.map((side) => reached(of(side), of(other(side)))));

@@ -1,5 +1,5 @@
 /** A change is the same after its journey as JSON; readers cope with writers of other versions. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeChange, encodeChange } from '../../../cdc/change/codec.ts';
 import type { Change, Image, Value } from '../../../cdc/change/envelope.ts';

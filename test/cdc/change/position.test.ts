@@ -1,5 +1,5 @@
 /** Positions of both flavours: reading on from the earlier of two misses nothing; on doubt a transaction is not covered. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { covers, earlier, formatPosition, parsePosition } from '../../../cdc/change/position.ts';
 

@@ -5,6 +5,7 @@ import { diffRows } from '../../../cdc/reconcile/diff.ts';
 import type { Row, Verdict } from '../../../cdc/reconcile/diff.ts';
 import { renderDiff } from '../../../cdc/reconcile/commands/render-diff.ts';
 import { commonShape } from '../../../cdc/reconcile/table-shape.ts';
+import type { TableShape } from '../../../cdc/reconcile/table-shape.ts';
 
 const LARGE_ID = '9223372036854775807';
 
@@ -60,7 +61,6 @@ describe('comparing rows', () => {
 });
 
 describe('the shape of a table', () => {
-  const shape = (...names: string[]) => ({ table: 'rides', columns: names.map((name) => column(name)) });
   const names = { left: 'east', right: 'west' };
 
   it('refuses different columns and a missing table, by name', () => {
@@ -117,4 +117,8 @@ function rowsOf(table: Record<string, { fare: string | null; _hlc: string }>): R
 
 function column(name: string, type = 'bigint'): { name: string; type: string } {
   return { name, type };
+}
+
+function shape(...names: string[]): TableShape {
+  return { table: 'rides', columns: names.map((name) => column(name)) };
 }

@@ -1,5 +1,5 @@
 /** Whatever the order and however often changes arrive, both regions end with the same rows. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide, takesRemote } from '../../../cdc/resolve/decide.ts';
 import type { Candidate } from '../../../cdc/resolve/decide.ts';
@@ -50,6 +50,8 @@ class Region {
 }
 
 const next = (version: Version | undefined): Hlc => ((version?.hlc ?? -1n) + 1n) as Hlc;
+
+const v = (ms: number, origin: number): Version => ({ hlc: packHlc(ms, 0), origin });
 
 const step = fc.record({
   region: fc.constantFrom(0, 1),
@@ -107,7 +109,6 @@ describe('resolve', () => {
   });
 
   it('a conflict is seen by both regions and each names the same winner', () => {
-    const v = (ms: number, origin: number): Version => ({ hlc: packHlc(ms, 0), origin });
     const base = v(1, 1);
     const mine = { op: 'u' as const, version: v(5, 1), beforeVersion: base };
     const theirs = { op: 'u' as const, version: v(5, 2), beforeVersion: base };
