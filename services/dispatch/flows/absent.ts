@@ -9,7 +9,7 @@ import { TandemError } from '../../../shared/kernel/tandem-error.ts';
 export type Thing = 'quote' | 'ride' | 'offer' | 'stop' | 'route';
 
 export function absent(thing: Thing, id: bigint): TandemError {
-  return new TandemError('not-found', `there is no ${thing} ${id}`, { details: { absentId: id } });
+  return new TandemError('not-found', `there is no ${thing} ${id}`, { details: { absentId: id.toString() } });
 }
 
 export function notTheirs(thing: Thing, id: bigint): TandemError {

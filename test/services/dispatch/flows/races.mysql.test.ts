@@ -64,7 +64,8 @@ test('two riders for the last seat: the second accept is checked again and loses
     );
     // The loser may still fit behind the winner's drop-off; then its own promise decides, so a seat is never held twice.
     const peak = await peakLoad(shift.route?.id ?? 0n);
-    expect(outcomes.filter((outcome) => outcome.status === 'fulfilled').length).toBeGreaterThanOrEqual(1);
+    expect(outcomes.map(codeOf).filter((code) => code !== 'offer-gone')).toContain('ok');
+    expect(outcomes.map(codeOf).filter((code) => code !== 'offer-gone' && code !== 'ok')).toEqual([]);
     expect(peak).toBe(1);
     await clear(shift.driverId);
   }
@@ -92,6 +93,11 @@ test('however often a driver goes on shift at once, one route opens', async () =
   for (let round = 0; round < ROUNDS; round += 1) {
     const driverId = someone();
     const vehicle = { plate: `T-${driverId}`, seats: 4 };
+    // Every other driver has been on shift before: then there is an account, whose row is all that stands between them.
+    if (round % 2 === 0) {
+      await startShift(one, { driverId, vehicle });
+      await endShift(one, driverId);
+    }
     const shifts = await Promise.all(Array.from({ length: 6 }, (_, index) => startShift(index % 2 === 0 ? one : other, { driverId, vehicle })));
     expect(new Set(shifts.map((shift) => shift.route?.id)).size).toBe(1);
     const routes = await world.db.query(`SELECT id FROM routes WHERE driver_id = ? AND status = 'open'`, [driverId]);
