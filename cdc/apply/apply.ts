@@ -18,6 +18,7 @@ import { openRawConnection } from '../../shared/mysql/raw-connection.ts';
 import { HEARTBEAT_TABLE } from '../../shared/schema/tables.ts';
 import { changeTopic } from '../change/envelope.ts';
 import { firstOffset, logFirstOffset } from '../transport/change-consumer.ts';
+import type { ApplyObserver } from './apply-metrics.ts';
 import { DriftWatch } from './drift-watch.ts';
 import { LagRing, parseServerTime } from './lag.ts';
 import type { Applied } from './partition-apply.ts';
@@ -49,6 +50,7 @@ export interface ApplyDeps {
   /** The peer's Kafka. */
   readonly kafka: KafkaClient;
   readonly log: LogSink;
+  readonly observer?: ApplyObserver;
   readonly limits?: Limits;
   readonly nowMs?: () => number;
 }
@@ -130,7 +132,7 @@ class RunningApply implements Apply {
       } catch (error) {
         if (signal.aborted) return;
         this.#trouble = isTandemError(error) ? `${error.code}: ${error.message}` : String(error);
-        this.#deps.log.error({ error }, 'apply starts over from its checkpoints');
+        this.#deps.log.error({ err: error }, 'apply starts over from its checkpoints');
       }
       if (performance.now() - startedMs > BACKOFF_MS.max) backoffMs = BACKOFF_MS.first;
       await sleep(backoffMs, signal).catch(() => {});
@@ -201,16 +203,20 @@ class RunningApply implements Apply {
     return entry;
   }
 
-  #note({ partition, changes, report }: Applied): void {
+  #note(applied: Applied): void {
+    const { partition, changes, report } = applied;
     const atMs = this.#nowMs();
+    this.#deps.observer?.applied(applied);
     for (const change of changes) {
       this.#drift.observe(change);
       if (change.table !== HEARTBEAT_TABLE) continue;
       const at = change.after?.['at'];
-      if (typeof at === 'string') this.lag.add({ atMs, lagMs: atMs - parseServerTime(at), partition });
+      if (typeof at !== 'string') continue;
+      const sample = { atMs, lagMs: atMs - parseServerTime(at), partition };
+      this.lag.add(sample);
+      this.#deps.observer?.lag(sample);
     }
     this.stats.transactions += 1;
-    if (report === null) return;
     this.stats.rowsApplied += report.applied;
     this.stats.duplicates += report.duplicates;
     this.stats.stale += report.stale;

@@ -13,6 +13,7 @@ import { isTandemError } from '../../shared/kernel/tandem-error.ts';
 import type { ConsumedBatch } from '../../shared/kafka/consumer.ts';
 import type { RawConnection } from '../../shared/mysql/raw-connection.ts';
 import { HEARTBEAT_TABLE } from '../../shared/schema/tables.ts';
+import { extractTrace, inSpan } from '../../shared/telemetry/tracing.ts';
 import type { Change } from '../change/envelope.ts';
 import type { ConflictRow } from '../resolve/conflict-row.ts';
 import { UniqueCollision, collidingKey } from './batch-writer.ts';
@@ -36,7 +37,7 @@ const BACKOFF_MS = { first: 100, max: 5_000 } as const;
 /** Below the consumer's session timeout by a wide margin. */
 const GROUP_HEARTBEAT_EVERY_MS = 1_000;
 
-export interface Applied { readonly partition: number; readonly changes: readonly Change[]; readonly report: WriteReport | null }
+export interface Applied { readonly partition: number; readonly changes: readonly Change[]; readonly report: WriteReport }
 
 export interface PartitionApplyDeps {
   readonly key: CheckpointKey;
@@ -145,7 +146,16 @@ export class PartitionApply {
     if (this.#pending.isFull) await this.#writeStep(this.#pending.takeAll());
   }
 
-  async #writeWhole({ changes, next }: Taken): Promise<void> {
+  async #writeWhole(taken: Taken): Promise<void> {
+    if (taken.traceparent === undefined) await this.#writeBatch(taken);
+    else {
+      const parent = extractTrace({ traceparent: taken.traceparent });
+      const attributes = { 'tandem.partition': this.#deps.key.partition, 'messaging.batch.message_count': taken.changes.length };
+      await inSpan('changes apply', { kind: 'consumer', parent, attributes }, () => this.#writeBatch(taken));
+    }
+  }
+
+  async #writeBatch({ changes, next }: Taken): Promise<void> {
     const watermark = watermarkOf(changes);
     const rows = this.#rowsOf(changes);
     const move = { expected: this.#next, next, watermark };
@@ -186,7 +196,7 @@ export class PartitionApply {
           mode = 'literal';
         } else if (isWorthAnotherTry(error) && tries < CONTENTION_TRIES_MAX) {
           tries += 1;
-          this.#deps.log.debug({ error, tries, rows: rows.length }, 'a batch met a lock and runs again');
+          this.#deps.log.debug({ err: error, tries, rows: rows.length }, 'a batch met a lock and runs again');
           await sleep(pauseMs(tries, CONTENTION_PAUSE), this.#deps.signal);
         } else throw error;
       }
@@ -231,7 +241,7 @@ export class PartitionApply {
       if (signal.aborted || batch.isStale()) return;
       this.#failures += 1;
       this.#trouble = isTandemError(cause) ? `${cause.code}: ${cause.message}` : String(cause);
-      log.error({ partition, next: String(this.#next), failures: this.#failures, error: cause }, 'the partition goes back to its checkpoint');
+      log.error({ partition, next: String(this.#next), failures: this.#failures, err: cause }, 'the partition goes back to its checkpoint');
       try {
         await this.#abandon();
         if (collidingKey(cause) !== undefined) this.#stepMode = 'literal';

@@ -9,7 +9,12 @@ import type { Change } from '../change/envelope.ts';
 import type { IncomingMessage } from '../../shared/kafka/message.ts';
 
 export interface Limits { readonly rows: number; readonly bytes: number }
-export interface Taken { readonly changes: readonly Change[]; readonly next: bigint }
+export interface Taken {
+  readonly changes: readonly Change[];
+  readonly next: bigint;
+  /** Of the first of them that carries one: the batch counts as its work. */
+  readonly traceparent?: string | undefined;
+}
 
 export class Pending {
   readonly #limits: Limits;
@@ -19,6 +24,7 @@ export class Pending {
   #whole = 0;
   #wholeNext: bigint;
   #read: bigint;
+  #traceparent: string | undefined;
 
   constructor(limits: Limits, first: bigint) {
     this.#limits = limits;
@@ -45,6 +51,7 @@ export class Pending {
     this.#changes.push(change);
     this.#bytes += message.value.length;
     this.#read = message.offset + 1n;
+    this.#traceparent ??= message.headers['traceparent']?.toString('latin1');
     if (!change.last) return;
     this.#whole = this.#changes.length;
     this.#wholeNext = this.#read;
@@ -52,7 +59,8 @@ export class Pending {
 
   takeWhole(): Taken {
     const rest = this.#changes.length - this.#whole;
-    const taken = { changes: this.#changes.slice(0, this.#whole), next: this.#wholeNext };
+    const taken = { changes: this.#changes.slice(0, this.#whole), next: this.#wholeNext, traceparent: this.#traceparent };
+    this.#traceparent = undefined;
     this.#changes = this.#changes.slice(this.#whole);
     // What is left is the beginning of one transaction: its size is estimated, to be exact would mean to keep each one's.
     this.#bytes = rest === 0 ? 0 : Math.round((this.#bytes * rest) / (rest + this.#whole));
@@ -61,7 +69,8 @@ export class Pending {
   }
 
   takeAll(): Taken {
-    const taken = { changes: this.#changes, next: this.#read };
+    const taken = { changes: this.#changes, next: this.#read, traceparent: this.#traceparent };
+    this.#traceparent = undefined;
     this.#changes = [];
     this.#bytes = 0;
     this.#whole = 0;

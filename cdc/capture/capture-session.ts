@@ -56,12 +56,12 @@ export class CaptureSession {
     this.#producer = new ChangeProducer({
       producer: await kafka.producer(),
       region,
-      headers: this.#deps.headers,
       onFull: () => this.#pause(),
       onRoom: () => this.#resume(),
       onSent: ({ messages, bytes }) => {
         this.#stats.changesSent += messages;
         this.#stats.bytesSent += bytes;
+        this.#deps.observer?.sent({ messages, bytes });
       },
       onError: (error) => this.#failure.reject(error),
     });
@@ -79,7 +79,7 @@ export class CaptureSession {
     clearInterval(this.#watchdog);
     await this.#source?.stop();
     // Last, so that no send of this session can arrive after the next one has read the tail.
-    await this.#producer?.close().catch((error: unknown) => this.#deps.log.debug({ error }, 'the producer closed badly'));
+    await this.#producer?.close().catch((error: unknown) => this.#deps.log.debug({ err: error }, 'the producer closed badly'));
   }
 
   async #stream(start: BinlogStart, alreadySent: AlreadySent): Promise<void> {
@@ -97,8 +97,10 @@ export class CaptureSession {
       onSign: () => (this.#lastSignMs = performance.now()),
       onEvent: (event) => {
         for (const routed of assembler.accept(event)) {
-          if (alreadySent.has(routed)) this.#stats.changesSkipped += 1;
-          else this.#producer?.enqueue(routed.partition, routed.change);
+          if (alreadySent.has(routed)) {
+            this.#stats.changesSkipped += 1;
+            this.#deps.observer?.skipped();
+          } else this.#producer?.enqueue(routed.partition, routed.change);
         }
       },
       onError: (error) => this.#failure.reject(error),
@@ -139,6 +141,7 @@ export class CaptureSession {
     const { oddities } = this.#stats;
     const count = (oddities.get(oddity.kind) ?? 0) + 1;
     oddities.set(oddity.kind, count);
+    this.#deps.observer?.oddity(oddity.kind);
     const log: LogSink = this.#deps.log;
     if (count <= 10 || count % 1000 === 0) log.error({ ...oddity, count }, ODDITY_TEXT[oddity.kind]);
   }

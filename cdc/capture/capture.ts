@@ -14,6 +14,7 @@ import { isTandemError } from '../../shared/kernel/tandem-error.ts';
 import type { KafkaClient } from '../../shared/kafka/kafka.ts';
 import type { Database, MysqlConfig } from '../../shared/mysql/database.ts';
 import { ensureChangeTopic } from '../transport/topic.ts';
+import type { CaptureObserver } from './capture-metrics.ts';
 import { CaptureSession } from './capture-session.ts';
 import { runHeartbeat } from './heartbeat.ts';
 import { checkServerSettings } from './server-settings.ts';
@@ -32,8 +33,7 @@ export interface CaptureDeps {
   readonly kafka: KafkaClient;
   readonly log: LogSink;
   readonly heartbeatEveryMs?: number;
-  /** Headers for each message, e.g. a traceparent. */
-  readonly headers?: () => Readonly<Record<string, string>>;
+  readonly observer?: CaptureObserver;
 }
 
 export interface CaptureStats {
@@ -60,7 +60,7 @@ export async function startCapture(deps: CaptureDeps): Promise<Capture> {
     await checkServerSettings(deps.database, deps.log);
   } catch (error) {
     if (isTandemError(error, 'capture-unsafe-settings')) throw error;
-    deps.log.warn({ error }, 'the database cannot be asked for its settings yet');
+    deps.log.warn({ err: error }, 'the database cannot be asked for its settings yet');
   }
   return new RunningCapture(deps);
 }
@@ -106,7 +106,7 @@ class RunningCapture implements Capture {
       } catch (error) {
         if (signal.aborted) return;
         this.#trouble = isTandemError(error) ? `${error.code}: ${error.message}` : String(error);
-        this.#deps.log.error({ error }, 'capture starts over from the tail of its topic');
+        this.#deps.log.error({ err: error }, 'capture starts over from the tail of its topic');
       }
       if (performance.now() - startedMs > BACKOFF_MS.max) backoffMs = BACKOFF_MS.first;
       await sleep(backoffMs, signal).catch(() => {});
@@ -121,6 +121,7 @@ class RunningCapture implements Capture {
     const session = new CaptureSession(this.#deps, facts, this.stats, () => this.#lastBeatMs);
     this.#session = session;
     this.stats.sessions += 1;
+    this.#deps.observer?.sessionStarted();
     try {
       await session.run(signal, () => (this.#trouble = null));
     } finally {

@@ -29,7 +29,7 @@ export async function runHeartbeat({ database, origin, everyMs, log, signal, onB
       isFailing = false;
       onBeat();
     } catch (error) {
-      if (!isFailing) log.warn({ error }, 'a heartbeat could not be written');
+      if (!isFailing) log.warn({ err: error }, 'a heartbeat could not be written');
       isFailing = true;
     }
     await sleep(everyMs, signal).catch(() => {});

@@ -7,6 +7,8 @@
  */
 import type { KafkaProducer } from '../../shared/kafka/producer.ts';
 import type { OutgoingMessage } from '../../shared/kafka/message.ts';
+import { HEARTBEAT_TABLE } from '../../shared/schema/tables.ts';
+import { injectTrace, inSpan } from '../../shared/telemetry/tracing.ts';
 import { encodeChange } from '../change/codec.ts';
 import { changeKey, changeTopic } from '../change/envelope.ts';
 import type { Change } from '../change/envelope.ts';
@@ -18,12 +20,18 @@ export const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 /** Headers, offsets and the like, per message. */
 const MESSAGE_OVERHEAD_BYTES = 100;
 
-interface Queued { readonly partition: number; readonly message: OutgoingMessage; readonly bytes: number }
+interface Queued {
+  readonly partition: number;
+  readonly key: string;
+  readonly value: Buffer;
+  readonly bytes: number;
+  /** Heartbeats are traced by nobody. */
+  readonly isTraced: boolean;
+}
 
 export interface ChangeProducerOptions {
   readonly producer: KafkaProducer;
   readonly region: string;
-  readonly headers?: () => Readonly<Record<string, string>>;
   readonly onFull: () => void;
   readonly onRoom: () => void;
   readonly onSent: (sent: { readonly messages: number; readonly bytes: number }) => void;
@@ -49,9 +57,8 @@ export class ChangeProducer {
   enqueue(partition: number, change: Change): void {
     if (this.#isClosed) return;
     const value = Buffer.from(encodeChange(change), 'utf8');
-    const message = { key: changeKey(change), value, headers: this.#options.headers?.() ?? {} };
     const bytes = value.length + MESSAGE_OVERHEAD_BYTES;
-    this.#queue.push({ partition, message, bytes });
+    this.#queue.push({ partition, key: changeKey(change), value, bytes, isTraced: change.table !== HEARTBEAT_TABLE });
     this.#queuedBytes += bytes;
     if (!this.#isFull && this.#queuedBytes >= QUEUE_BYTES_MAX) {
       this.#isFull = true;
@@ -74,7 +81,7 @@ export class ChangeProducer {
       await new Promise<void>((resolve) => setImmediate(resolve));
       while (this.#queue.length > 0 && !this.#isClosed) {
         const { batch, bytes } = this.#takeBatch();
-        await this.#options.producer.send(batchesOf(changeTopic(this.#options.region), batch));
+        await this.#sendBatch(batch);
         this.#queuedBytes -= bytes;
         this.#options.onSent({ messages: batch.length, bytes });
         if (this.#isFull && this.#queuedBytes < QUEUE_BYTES_MAX / 2) {
@@ -91,6 +98,18 @@ export class ChangeProducer {
     }
   }
 
+  async #sendBatch(batch: readonly Queued[]): Promise<void> {
+    const { producer, region } = this.#options;
+    const topic = changeTopic(region);
+    if (!batch.some((queued) => queued.isTraced)) {
+      await producer.send(batchesOf(topic, batch, {}));
+      return;
+    }
+    await inSpan('changes send', { kind: 'producer', attributes: { 'messaging.destination.name': topic, 'messaging.batch.message_count': batch.length } }, async () => {
+      await producer.send(batchesOf(topic, batch, injectTrace<Record<string, string>>({})));
+    });
+  }
+
   #takeBatch(): { batch: Queued[]; bytes: number } {
     let count = 0;
     let bytes = 0;
@@ -103,9 +122,10 @@ export class ChangeProducer {
   }
 }
 
-function batchesOf(topic: string, queue: readonly Queued[]): { topic: string; partition: number; messages: OutgoingMessage[] }[] {
+function batchesOf(topic: string, queue: readonly Queued[], headers: Readonly<Record<string, string>>): { topic: string; partition: number; messages: OutgoingMessage[] }[] {
   const byPartition = new Map<number, OutgoingMessage[]>();
-  for (const { partition, message } of queue) {
+  for (const { partition, key, value } of queue) {
+    const message = { key, value, headers };
     const messages = byPartition.get(partition);
     if (messages === undefined) byPartition.set(partition, [message]);
     else messages.push(message);
