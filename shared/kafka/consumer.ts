@@ -1,39 +1,28 @@
 /**
  * A consumer for readers whose position lives in a database: Kafka is told where to read from, never asked.
  *
- * Invariant: after each assignment a partition's first message delivered is the one that startAt names; from then on
- * its messages come in offset order, one batch at a time, none twice unless the reader seeks back. Nothing is committed
- * to Kafka. What was to be read and is gone (retention, a topic made anew) is fatal, never skipped in silence.
+ * Invariant: as for one membership (group-member.ts), over as many as it takes: when a broker is lost the membership is
+ * thrown away with all its connections, and another one joins from where startAt says then. Handlers of the old one
+ * have settled before. Nothing is committed to Kafka.
  *
- * HAZARD: during a rebalance two members may work on one partition for a moment. isStale() makes that short; only a
- * guarded checkpoint in the reader's own transaction makes it harmless.
- *
- * It is crash-only: whatever kafkajs cannot get over by itself, and a throw of the handler, goes to onFatal once.
+ * It is crash-only: an outage of half a minute, a throw of the handler, and an offset that is gone go to onFatal once.
+ * kafkajs' own restarts are not used: they keep state of before, and hang.
  */
 import { performance } from 'node:perf_hooks';
-import type { Admin, Consumer, EachBatchPayload } from 'kafkajs';
-import { assert } from '../kernel/assert.ts';
+import type { Admin } from 'kafkajs';
 import { sleep, withDeadline } from '../kernel/deadline.ts';
+import type { LogSink } from '../kernel/log-sink.ts';
 import { TandemError, isTandemError } from '../kernel/tandem-error.ts';
-import { isKafkaJsError, translateKafkaError } from './kafka-errors.ts';
-import { KafkaLink } from './link.ts';
+import { GroupMember } from './group-member.ts';
+import { translateKafkaError } from './kafka-errors.ts';
 import type { KafkaConfig } from './link.ts';
-import { toIncoming } from './message.ts';
 import type { IncomingMessage, PartitionOffsets } from './message.ts';
 import type { KafkaSession } from './session.ts';
-import { topicOffsets } from './topics.ts';
 
-/** The least that brokers allow by default: how long a crashed member holds up its group. */
-const SESSION_MS = 6000;
-const HEARTBEAT_MS = 1000;
-const REBALANCE_MS = 10_000;
-const LONG_POLL_MS = 500;
 const START_DEADLINE_MS = 20_000;
-const START_AT_DEADLINE_MS = 10_000;
-const STOP_DEADLINE_MS = 5000;
-/** kafkajs says something at least every long poll; silence this long means that it hangs. */
-const SILENCE_MS_MAX = 30_000;
-const SILENCE_CHECK_MS = 1000;
+const OUTAGE_MS_MAX = 30_000;
+const JOIN_DEADLINE_MS = 15_000;
+const REJOIN_PAUSE_MS = 250;
 
 export interface ConsumedBatch {
   readonly partition: number;
@@ -53,7 +42,7 @@ export interface ConsumerOptions {
   readonly topic: string;
   /** The offset to read first, asked for each partition whenever it is assigned; must lie in [low, high]. A throw is fatal. */
   readonly startAt: (partition: number, offsets: PartitionOffsets) => Promise<bigint>;
-  /** Return when the batch is dealt with. A throw is fatal. */
+  /** Return when the batch is dealt with. A throw is fatal. Set a deadline inside: nothing here ends a handler that hangs. */
   readonly eachBatch: (batch: ConsumedBatch) => Promise<void>;
   /** Called at most once, after which nothing more is delivered: let the process exit and start anew. */
   readonly onFatal: (error: TandemError) => void;
@@ -72,216 +61,74 @@ export interface KafkaConsumer {
 }
 
 export function createConsumer(config: KafkaConfig, admin: KafkaSession<Admin>, options: ConsumerOptions): KafkaConsumer {
-  return new GroupConsumer(config, admin, options);
+  return new SupervisedConsumer(config, admin, options);
 }
 
-interface Assignment {
-  readonly partitions: readonly number[];
-  /** The offset each partition's next message is expected to have, at least. */
-  readonly next: Map<number, bigint>;
-  /** Resolves when `next` is filled, or never will be. */
-  readonly ready: PromiseWithResolvers<void>;
-}
-
-class GroupConsumer implements KafkaConsumer {
-  readonly #options: ConsumerOptions;
+class SupervisedConsumer implements KafkaConsumer {
+  readonly #config: KafkaConfig;
   readonly #admin: KafkaSession<Admin>;
-  readonly #link: KafkaLink;
-  readonly #consumer: Consumer;
-  readonly #started = Promise.withResolvers<void>();
-  #assignment: Assignment | undefined;
-  #state: 'starting' | 'running' | 'over' = 'starting';
-  #heardAtMs = performance.now();
-  #handling = 0;
-  #watchdog: NodeJS.Timeout | undefined;
+  readonly #options: ConsumerOptions;
+  readonly #log: LogSink;
+  readonly #stopping = new AbortController();
+  #member: GroupMember | undefined;
 
   constructor(config: KafkaConfig, admin: KafkaSession<Admin>, options: ConsumerOptions) {
-    this.#options = options;
+    this.#config = config;
     this.#admin = admin;
-    this.#link = new KafkaLink(config);
-    this.#consumer = this.#link.kafka.consumer({
-      groupId: options.groupId,
-      sessionTimeout: options.sessionTimeoutMs ?? SESSION_MS,
-      rebalanceTimeout: REBALANCE_MS,
-      heartbeatInterval: HEARTBEAT_MS,
-      maxWaitTimeInMs: LONG_POLL_MS,
-      allowAutoTopicCreation: false,
-      retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 20, restartOnFailure: async () => false },
-    });
-    // Not every failure of start() is awaited there.
-    this.#started.promise.catch(() => undefined);
-    this.#listen();
+    this.#options = options;
+    this.#log = config.log;
   }
 
   async start(): Promise<void> {
-    const { topic, concurrency = 1 } = this.#options;
     try {
-      await withDeadline(`kafka consumer ${this.#options.groupId} starts`, START_DEADLINE_MS, async () => {
-        await this.#consumer.connect();
-        await this.#consumer.subscribe({ topic, fromBeginning: true });
-        await this.#consumer.run({ autoCommit: false, partitionsConsumedConcurrently: concurrency, eachBatch: (payload) => this.#onBatch(payload) });
-        await this.#started.promise;
-      });
+      await this.#join(START_DEADLINE_MS);
     } catch (e) {
-      this.#state = 'over';
-      this.#link.cut();
-      throw translateKafkaError(e, `consumer ${this.#options.groupId}`);
+      await this.stop();
+      throw e;
     }
-    if (this.#state === 'starting') this.#state = 'running';
-    this.#watchdog = setInterval(() => this.#checkSilence(), SILENCE_CHECK_MS);
   }
 
   async stop(): Promise<void> {
-    this.#state = 'over';
-    clearInterval(this.#watchdog);
-    await withDeadline('kafka consumer stops', STOP_DEADLINE_MS, () => this.#consumer.disconnect()).catch(() => undefined);
-    this.#link.cut();
+    this.#stopping.abort();
+    await this.#member?.stop();
   }
 
-  #listen(): void {
-    const { GROUP_JOIN, CRASH, FETCH, HEARTBEAT, FETCH_START } = this.#consumer.events;
-    this.#consumer.on(GROUP_JOIN, ({ payload }) => this.#onJoin(payload.memberAssignment[this.#options.topic] ?? []));
-    this.#consumer.on(CRASH, ({ payload }) => this.#fail(payload.error));
-    const heard = (): void => void (this.#heardAtMs = performance.now());
-    for (const event of [FETCH, FETCH_START, HEARTBEAT]) this.#consumer.on(event, heard);
-  }
-
-  #onJoin(partitions: readonly number[]): void {
-    this.#heardAtMs = performance.now();
-    const assignment = { partitions, next: new Map<number, bigint>(), ready: Promise.withResolvers<void>() };
-    this.#assignment = assignment;
-    void this.#begin(assignment);
-  }
-
-  async #begin(assignment: Assignment): Promise<void> {
-    const { partitions, next, ready } = assignment;
-    try {
-      await this.#findStarts(partitions, next);
-      if (this.#assignment !== assignment || this.#state === 'over') return;
-      // Only now: a seek drops what kafkajs has fetched meanwhile from wherever it began by itself.
-      for (const [partition, offset] of next) this.#seek(partition, offset);
-      this.#options.onAssigned?.(partitions);
-      this.#started.resolve();
-    } catch (e) {
-      this.#fail(e);
-    } finally {
-      ready.resolve();
-    }
-  }
-
-  async #findStarts(partitions: readonly number[], next: Map<number, bigint>): Promise<void> {
-    if (partitions.length === 0) return;
-    const offsets = await topicOffsets(this.#admin, this.#options.topic);
-    await withDeadline('finding where to start', START_AT_DEADLINE_MS, () => Promise.all(partitions.map(async (partition) => {
-      const bounds = offsets.find((each) => each.partition === partition);
-      assert(bounds !== undefined, `partition ${partition} was assigned but has no offsets`);
-      const start = await this.#options.startAt(partition, bounds);
-      if (start < bounds.low || start > bounds.high) throw lost(this.#options.topic, start, bounds);
-      next.set(partition, start);
-    })));
-  }
-
-  async #onBatch(payload: EachBatchPayload): Promise<void> {
-    const { partition } = payload.batch;
-    const assignment = this.#assignment;
-    if (assignment === undefined || this.#state === 'over') return;
-    await this.#whenReady(assignment, payload);
-    const next = assignment.next.get(partition);
-    if (next === undefined || this.#isOver(assignment, payload)) return;
-    const messages = payload.batch.messages.map(toIncoming);
-    const [first] = messages;
-    if (first === undefined) return;
-    this.#handling += 1;
-    try {
-      if (first.offset === next || await this.#isHarmless(partition, first.offset, next)) {
-        await this.#deliver(assignment, payload, messages);
-      } else {
-        this.#seek(partition, next);
+  /** Joins anew until it works, something that time does not heal comes up, or the time is over. */
+  async #join(budgetMs: number): Promise<void> {
+    const endsAtMs = performance.now() + budgetMs;
+    for (;;) {
+      const leftMs = endsAtMs - performance.now();
+      const member = new GroupMember(this.#config, this.#admin, this.#options, (e) => void this.#onEnd(e));
+      this.#member = member;
+      try {
+        await withDeadline(`kafka consumer ${this.#options.groupId} joins`, Math.max(0, Math.min(JOIN_DEADLINE_MS, leftMs)), () => member.start(), this.#stopping.signal);
+        return;
+      } catch (e) {
+        await member.stop();
+        const error = translateKafkaError(e, `consumer ${this.#options.groupId}`);
+        if (this.#stopping.signal.aborted || !isOutage(error) || performance.now() + REJOIN_PAUSE_MS > endsAtMs) throw error;
       }
-    } catch (e) {
-      if (isKafkaJsError(e)) throw e; // a rebalance, or a lost broker: kafkajs knows what to do
-      this.#fail(e);
-    } finally {
-      this.#handling -= 1;
-      this.#heardAtMs = performance.now();
+      await sleep(REJOIN_PAUSE_MS, this.#stopping.signal);
     }
   }
 
-  async #deliver(assignment: Assignment, payload: EachBatchPayload, messages: readonly IncomingMessage[]): Promise<void> {
-    const { partition, highWatermark } = payload.batch;
-    let groupError: unknown;
-    let hasSought = false;
-    await this.#options.eachBatch({
-      partition,
-      messages,
-      highWatermark: BigInt(highWatermark),
-      seek: (offset) => {
-        hasSought = true;
-        assignment.next.set(partition, offset);
-        if (this.#assignment === assignment) this.#seek(partition, offset);
-      },
-      heartbeat: async () => {
-        try {
-          await withDeadline('kafka heartbeat', SESSION_MS, () => payload.heartbeat());
-        } catch (e) {
-          groupError ??= e;
-        }
-      },
-      isStale: () => groupError !== undefined || this.#isOver(assignment, payload),
-    });
-    const last = messages.at(-1);
-    assert(last !== undefined, 'a batch is never empty');
-    if (!hasSought) assignment.next.set(partition, last.offset + 1n);
-    // kafkajs must see that the group is rebalancing in order to join it again.
-    if (groupError !== undefined) throw groupError;
-  }
-
-  /**
-   * For a batch that does not begin where it should. True: offsets were skipped that hold no messages (compaction).
-   * False: an old fetch, read again from where we were. Throws kafka-offset-lost where the messages are gone.
-   */
-  async #isHarmless(partition: number, first: bigint, next: bigint): Promise<boolean> {
-    const bounds = (await topicOffsets(this.#admin, this.#options.topic)).find((each) => each.partition === partition);
-    if (bounds === undefined || next < bounds.low || next > bounds.high) throw lost(this.#options.topic, next, bounds);
-    return first > next;
-  }
-
-  /** Waits for startAt while telling the group that this member lives. */
-  async #whenReady(assignment: Assignment, payload: EachBatchPayload): Promise<void> {
-    const settled = assignment.ready.promise.then(() => true);
-    while (!(await Promise.race([settled, sleep(HEARTBEAT_MS).then(() => false)]))) await payload.heartbeat();
-  }
-
-  #isOver(assignment: Assignment, payload: EachBatchPayload): boolean {
-    return this.#state === 'over' || this.#assignment !== assignment || payload.isStale() || !payload.isRunning();
-  }
-
-  #seek(partition: number, offset: bigint): void {
-    this.#consumer.seek({ topic: this.#options.topic, partition, offset: String(offset) });
-  }
-
-  #checkSilence(): void {
-    if (this.#handling > 0 || performance.now() - this.#heardAtMs < SILENCE_MS_MAX) return;
-    this.#fail(new TandemError('kafka-unavailable', `the consumer has been silent for ${SILENCE_MS_MAX} ms`));
-  }
-
-  #fail(e: unknown): void {
-    if (this.#state === 'over') return;
-    const wasStarting = this.#state === 'starting';
-    this.#state = 'over';
-    clearInterval(this.#watchdog);
-    this.#link.cut();
-    const error = isTandemError(e) || isKafkaJsError(e)
-      ? translateKafkaError(e, `consumer ${this.#options.groupId}`)
-      : new TandemError('internal', `the reader of ${this.#options.topic} failed: ${String(e)}`, { cause: e });
-    if (wasStarting) this.#started.reject(error);
-    else this.#options.onFatal(error);
+  async #onEnd(error: TandemError): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    try {
+      if (!isOutage(error)) throw error;
+      this.#log.warn({ err: error, groupId: this.#options.groupId }, 'kafka: a consumer lost its broker, joining anew');
+      await this.#member?.stop();
+      await this.#join(OUTAGE_MS_MAX);
+      this.#log.info({ groupId: this.#options.groupId }, 'kafka: a consumer reads again');
+    } catch (e) {
+      if (this.#stopping.signal.aborted) return;
+      this.#stopping.abort();
+      this.#options.onFatal(translateKafkaError(e, `consumer ${this.#options.groupId}`));
+    }
   }
 }
 
-function lost(topic: string, wanted: bigint, bounds: PartitionOffsets | undefined): TandemError {
-  const { partition, low, high } = bounds ?? {};
-  return new TandemError('kafka-offset-lost', `${topic}/${partition} holds offsets ${low} to ${high}, and ${wanted} is to be read`, {
-    details: { topic, partition, wanted: String(wanted), low: String(low), high: String(high) },
-  });
+/** What time may heal: a broker that is away, a coordinator that is loading. */
+function isOutage(e: TandemError): boolean {
+  return isTandemError(e, 'kafka-unavailable') || isTandemError(e, 'deadline-exceeded');
 }

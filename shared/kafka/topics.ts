@@ -1,12 +1,16 @@
 /** Topics: creation that bears a race, and where their partitions begin and end. */
 import type { Admin } from 'kafkajs';
 import { sleep } from '../kernel/deadline.ts';
+import { retry } from '../kernel/retry.ts';
 import { TandemError } from '../kernel/tandem-error.ts';
+import { translateKafkaError } from './kafka-errors.ts';
 import type { PartitionOffsets } from './message.ts';
 import type { KafkaSession } from './session.ts';
 
 const ADMIN_DEADLINE_MS = 10_000;
 const LEADER_POLL_MS = 50;
+/** A broker may be named the leader of a new partition a moment before it knows; the deadline ends this earlier. */
+const LEADER_RETRY = { attempts: 50, baseMs: 50, maxMs: 500 } as const;
 
 export interface TopicSpec {
   readonly topic: string;
@@ -36,9 +40,10 @@ export function ensureTopic(admin: KafkaSession<Admin>, spec: TopicSpec): Promis
           details: { topic, partitions: found.length, wanted: partitions },
         });
       }
-      if (found?.every((leader) => leader >= 0) === true) return;
+      if (found?.every((leader) => leader >= 0) === true) break;
       await sleep(LEADER_POLL_MS);
     }
+    await offsetsOf(client, topic);
   });
 }
 
@@ -47,11 +52,21 @@ export function topicOffsets(admin: KafkaSession<Admin>, topic: string): Promise
   return admin.use(`offsets of ${topic}`, ADMIN_DEADLINE_MS, async (client) => {
     // Asked first: for a topic that is not there the offsets call would retry till the deadline.
     if (await leadersOf(client, topic) === undefined) throw new TandemError('kafka-failed', `there is no topic ${topic}`, { details: { topic } });
-    const offsets = await client.fetchTopicOffsets(topic);
-    return offsets
-      .map(({ partition, low, high }) => ({ partition, low: BigInt(low), high: BigInt(high) }))
-      .toSorted((a, b) => a.partition - b.partition);
+    return offsetsOf(client, topic);
   });
+}
+
+function offsetsOf(client: Admin, topic: string): Promise<PartitionOffsets[]> {
+  return retry(async () => {
+    try {
+      const offsets = await client.fetchTopicOffsets(topic);
+      return offsets
+        .map(({ partition, low, high }) => ({ partition, low: BigInt(low), high: BigInt(high) }))
+        .toSorted((a, b) => a.partition - b.partition);
+    } catch (e) {
+      throw translateKafkaError(e, `offsets of ${topic}`);
+    }
+  }, LEADER_RETRY);
 }
 
 /** The leader of each partition, -1 where there is none yet; undefined where the topic is unknown. */

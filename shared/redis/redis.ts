@@ -75,15 +75,19 @@ export async function closeRedis(redis: Redis): Promise<void> {
   }
 }
 
-/** One line when an outage begins and one when it ends; ioredis emits an error for each attempt to reconnect. */
+/** One line when an outage begins and one when it ends; ioredis emits events for each attempt to reconnect. */
 function logOutages(redis: Redis, log: LogSink, name: string): void {
   let isOut = false;
-  redis.on('error', (err: unknown) => {
+  let lastError: unknown;
+  // A server that goes away politely causes no error, only a reconnection; closing on purpose causes neither.
+  redis.on('error', (err: unknown) => (lastError = err));
+  redis.on('reconnecting', () => {
     if (isOut) return;
     isOut = true;
-    log.error({ err, redis: name }, 'redis: connection lost, reconnecting');
+    log.error({ err: lastError, redis: name }, 'redis: connection lost, reconnecting');
   });
   redis.on('ready', () => {
+    lastError = undefined;
     if (!isOut) return;
     isOut = false;
     log.info({ redis: name }, 'redis: connection is back');

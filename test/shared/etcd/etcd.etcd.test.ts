@@ -161,9 +161,9 @@ describe('etcd, three members', () => {
     const clients = [openEtcd({ endpoints: cluster.endpoints, ...patient }), openEtcd({ endpoints: cluster.endpoints.toReversed(), ...patient })];
     let won = 0;
     let unknown = 0;
-    let isOver = false;
+    const over = new AbortController();
     const count = async (client: Etcd): Promise<void> => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const now = await client.get('/count');
         const next = String(Number(now?.value ?? 0) + 1);
         try {
@@ -179,7 +179,7 @@ describe('etcd, three members', () => {
       await member.kill9();
       await member.restart();
     }
-    isOver = true;
+    over.abort();
     await counting;
     await Promise.all(clients.map((client) => client.close()));
     // A swap that happened unseen and was overtaken is told as lost, so a few more may have happened than were won.
