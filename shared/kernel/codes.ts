@@ -285,6 +285,16 @@ export const CODES = {
     meaning: 'There is no valid token.',
     action: 'Send Authorization: Bearer with a token that has not expired.',
   },
+  'unsupported-media-type': {
+    http: 415, grpc: 'INVALID_ARGUMENT', retryable: false,
+    meaning: 'The body is of a type that is not understood.',
+    action: 'Send JSON, with Content-Type: application/json.',
+  },
+  'upgrade-required': {
+    http: 426, grpc: 'INVALID_ARGUMENT', retryable: false,
+    meaning: 'The path speaks WebSocket only.',
+    action: 'Connect with a WebSocket client.',
+  },
   'upstream-unavailable': {
     http: 503, grpc: 'UNAVAILABLE', retryable: true,
     meaning: 'A service behind this one does not answer.',

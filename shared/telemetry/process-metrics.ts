@@ -29,17 +29,20 @@ export function observeProcess(meter: Meter): void {
   observeLoop(meter);
 }
 
+/** The histogram holds whole periods, so the resolution is part of each value; it is NaN or 0 while empty. */
+function lagMs(periodNs: number): number {
+  return Math.max(0, Math.round(periodNs / NS_PER_MS - LOOP_RESOLUTION_MS)) || 0;
+}
+
 function observeLoop(meter: Meter): void {
   const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   delay.enable();
   meter
     .createObservableGauge('process_event_loop_lag_ms', { description: 'How late timers ran since the last scrape.' })
     .addCallback((result) => {
-      // The histogram holds whole periods, so the resolution is part of each value.
-      const lagMs = (ns: number): number => Math.max(0, Math.round(ns / NS_PER_MS - LOOP_RESOLUTION_MS));
-      result.observe(delay.count === 0 ? 0 : lagMs(delay.percentile(50)), { quantile: '0.5' });
-      result.observe(delay.count === 0 ? 0 : lagMs(delay.percentile(99)), { quantile: '0.99' });
-      result.observe(delay.count === 0 ? 0 : lagMs(delay.max), { quantile: '1' });
+      result.observe(lagMs(delay.percentile(50)), { quantile: '0.5' });
+      result.observe(lagMs(delay.percentile(99)), { quantile: '0.99' });
+      result.observe(lagMs(delay.max), { quantile: '1' });
       delay.reset();
     });
 }
