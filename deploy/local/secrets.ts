@@ -31,10 +31,10 @@ export interface Secrets {
   readonly jwt: { readonly publicJwk: JWK; readonly privateJwk: JWK };
 }
 
-/** Throws config-invalid when there is none yet. */
+/** Throws stack-absent when there is none yet. */
 export async function readSecrets(file: string): Promise<Secrets> {
   const secrets = await load(file);
-  if (secrets === null) throw new TandemError('config-invalid', `${file}: there is no such file; ./tandem up makes it`);
+  if (secrets === null) throw new TandemError('stack-absent', `${file}: there is no such file`);
   return secrets as Secrets;
 }
 

@@ -275,10 +275,20 @@ export const CODES = {
     meaning: 'A statement of a migration failed; those before it stand and are recorded.',
     action: 'Mend the cause named in the message and migrate again: it goes on at that statement.',
   },
+  'stack-absent': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'No local deployment has been set up in this state directory.',
+    action: 'Start one with ./tandem up, or point TANDEM_STATE at the one you mean.',
+  },
   'supervisor-failed': {
     http: 500, grpc: 'INTERNAL', retryable: false,
     meaning: 'A process of the local stack could not be started, stopped or watched.',
     action: 'Read the log of the process that the message names, under .tandem/logs.',
+  },
+  'trips-invalid': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'The trips cannot be driven as the file has them; nothing was started.',
+    action: 'Correct the file at the lines named, or name another one with --trips.',
   },
   'unauthenticated': {
     http: 401, grpc: 'UNAUTHENTICATED', retryable: false,
@@ -299,6 +309,11 @@ export const CODES = {
     http: 503, grpc: 'UNAVAILABLE', retryable: true,
     meaning: 'A service behind this one does not answer.',
     action: 'Check the service named in the details.',
+  },
+  'usage-invalid': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'A command was given arguments it cannot work with; nothing was done.',
+    action: 'Correct the argument named; the command explains itself with --help.',
   },
   'validation-failed': {
     http: 400, grpc: 'INVALID_ARGUMENT', retryable: false,

@@ -99,6 +99,7 @@ export class ManagedProcess {
     if (this.#wanted) return;
     this.#wanted = true;
     this.#wake = new AbortController();
+    this.#setState('starting'); // at once, so that nobody who waits for it sees that it was down
     // The previous loop may still be on its way out of a stop.
     this.#running = this.#running.then(() => this.#keepRunning());
   }
@@ -148,7 +149,7 @@ export class ManagedProcess {
     }, this.spec.stopDeadlineMs);
     await this.#running;
     clearTimeout(impatience);
-    this.#setState(state);
+    if (!this.#wanted) this.#setState(state); // started again meanwhile
   }
 
   async #keepRunning(): Promise<void> {

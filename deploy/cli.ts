@@ -1,0 +1,45 @@
+/**
+ * The command line: `./tandem <command>`. Each command stands in a file of its own and is registered here.
+ *
+ * Exit codes: 0 done · 1 failed · 2 bad usage · 3 refused by a safety check.
+ */
+import { Command, CommanderError } from 'commander';
+import { registerDiff } from '../cdc/reconcile/commands/diff.ts';
+import { readTopology } from '../shared/config/topology.ts';
+import { registerDown } from './local/commands/down.ts';
+import { EXIT } from './local/commands/outcome.ts';
+import { registerStatus } from './local/commands/status.ts';
+import { registerTest } from './local/commands/test.ts';
+import { registerToken } from './local/commands/token.ts';
+import { registerUp } from './local/commands/up.ts';
+import { stateDir } from './local/state-dir.ts';
+
+const program = new Command('tandem')
+  .description('A carpool backend that lives in two datacenters at once: run both of them here, watch them, take them apart.')
+  .addHelpText('after', `
+Begin with:
+  ./tandem up                 both regions on this machine, real trips, a summary
+  ./tandem status             who is home of what, replication lag, every process
+  ./tandem test               all tests
+  ./tandem down               stops everything; data stays under .tandem
+
+Exit codes: 0 done, 1 failed, 2 bad usage, 3 refused by a safety check.
+`)
+  .showHelpAfterError('(see --help)')
+  .exitOverride();
+
+const deps = { readTopology: () => readTopology(stateDir().topologyFile) };
+registerUp(program);
+registerDown(program);
+registerStatus(program);
+registerTest(program);
+registerToken(program);
+registerDiff(program, deps);
+
+try {
+  await program.parseAsync();
+} catch (e) {
+  if (!(e instanceof CommanderError)) throw e;
+  // Commander has said what is wrong; asking for help is no error.
+  process.exitCode = e.exitCode === 0 ? EXIT.done : EXIT.usage;
+}

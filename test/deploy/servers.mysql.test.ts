@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import { openRawConnection } from '../../shared/mysql/raw-connection.ts';
+import type { RawRow } from '../../shared/mysql/raw-connection.ts';
+import type { MysqlConfig } from '../../shared/mysql/database.ts';
+import { engines, startMysql } from '../harness/mysql.ts';
+
+async function ask(config: MysqlConfig, ...statements: string[]): Promise<RawRow[]> {
+  const connection = await openRawConnection(config, { role: 'test' });
+  try {
+    let rows: RawRow[] = [];
+    for (const statement of statements) {
+      if (/^(select|show)/i.test(statement)) rows = await connection.query(statement);
+      else await connection.execute(statement);
+    }
+    return rows;
+  } finally {
+    await connection.close();
+  }
+}
+
+describe.each(await engines())('a %s server', (engine) => {
+  test('has what capture needs switched on, by name and value', async () => {
+    await using server = await startMysql({ engine });
+    const rows = await ask(server.config, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_format', 'binlog_row_image', 'binlog_row_metadata', 'log_bin', 'sync_binlog', 'innodb_flush_log_at_trx_commit', 'bind_address', 'performance_schema')");
+    expect(Object.fromEntries(rows.map((row) => Object.values(row).map(String)))).toMatchObject({
+      binlog_format: 'ROW', binlog_row_image: 'FULL', binlog_row_metadata: 'FULL', log_bin: 'ON', sync_binlog: '1',
+      innodb_flush_log_at_trx_commit: '1', bind_address: '127.0.0.1', performance_schema: 'OFF',
+    });
+  });
+
+  test('keeps what it acknowledged over a kill -9, on the same port', async () => {
+    await using server = await startMysql({ engine });
+    await ask(server.config, 'CREATE TABLE t (id INT PRIMARY KEY)', 'INSERT INTO t VALUES (1), (2)');
+    await server.kill9();
+    await server.restart();
+    expect(await ask(server.config, 'SELECT COUNT(*) AS n FROM t')).toEqual([{ n: '2' }]);
+  });
+
+  test('keeps accounts and its own set-up out of the binlog, and gives the application users their rights', async () => {
+    await using server = await startMysql({ engine, grants: true });
+    const events = await ask(server.config, 'SHOW BINLOG EVENTS');
+    expect(events.filter((event) => /IDENTIFIED|GRANT|CREATE USER|ALTER USER/i.test(String(event.Info)))).toEqual([]);
+    const pricing = server.users.tandem_pricing as MysqlConfig;
+    expect((await ask(pricing, 'SELECT COUNT(*) AS n FROM fare_cards')).length).toBe(1);
+    await expect(ask(pricing, 'SELECT COUNT(*) AS n FROM rides')).rejects.toThrow(/denied/);
+  });
+
+  test('has an identity of its own, although its data is copied from a template', async () => {
+    await using left = await startMysql({ engine, origin: 1 });
+    await using right = await startMysql({ engine, origin: 2 });
+    const identity = engine === 'mysql' ? 'SELECT @@server_uuid AS id' : 'SELECT @@server_uid AS id';
+    const ids = await Promise.all([left, right].map(async ({ config }) => (await ask(config, identity))[0]?.id));
+    expect(ids[0]).not.toBe(ids[1]);
+  });
+});
