@@ -1,0 +1,51 @@
+/** The apply process of a region: wiring only. It reads the peer's topic and writes this region's database. */
+import { readConfig } from '../../shared/config/config.ts';
+import { mysqlOf } from '../../shared/config/process-config.ts';
+import { buildHttp, httpPart } from '../../shared/http/http-server.ts';
+import { openKafka } from '../../shared/kafka/kafka.ts';
+import { TandemError } from '../../shared/kernel/tandem-error.ts';
+import type { Lifecycle } from '../../shared/lifecycle/lifecycle.ts';
+import { runProcess } from '../../shared/lifecycle/run-process.ts';
+import { createLog } from '../../shared/telemetry/log.ts';
+import { createMetrics } from '../../shared/telemetry/metrics.ts';
+import { startTracing } from '../../shared/telemetry/tracing.ts';
+import { observeApply } from './apply-metrics.ts';
+import { startApply } from './apply.ts';
+import type { Apply } from './apply.ts';
+import { applyConfig } from './config.ts';
+import { addLagRoute } from './lag-route.ts';
+import { LagRing } from './lag.ts';
+
+const SERVICE = 'apply';
+
+runProcess(SERVICE, async (life: Lifecycle) => {
+  const config = readConfig(applyConfig, process.env);
+  const { region, instance, regions } = config;
+  const log = createLog({ name: SERVICE, level: config.logLevel, region, instance });
+  const metrics = createMetrics({ service: SERVICE, region, instance });
+  const tracing = await startTracing({ service: SERVICE, region, instance, otlpEndpoint: config.otlpEndpoint });
+  const kafka = openKafka({ brokers: config.peerKafka, clientId: instance, log });
+  let apply: Apply | undefined;
+  const observer = observeApply(metrics, () => apply);
+
+  const ready = async (): Promise<void> => {
+    const trouble = apply === undefined ? 'starting' : apply.trouble;
+    if (trouble !== null) throw new TandemError('not-ready', trouble);
+  };
+  const http = buildHttp({ name: SERVICE, log, metrics, checks: { apply: ready } });
+  const noLag = new LagRing();
+  addLagRoute(http, () => apply?.lag ?? noLag);
+
+  life.add({ name: 'tracing', stop: () => tracing.stop() });
+  life.add({ name: 'clients', stop: async () => void (await Promise.all([kafka.close(), metrics.stop()])) });
+  life.add(httpPart(http, { host: config.host, port: config.httpPort }));
+  life.add({
+    name: SERVICE,
+    start: async () => {
+      apply = startApply({ region, regions, peer: regions.peerOf(region), mysql: mysqlOf(config), kafka, log, observer });
+    },
+    stop: async () => apply?.stop(),
+    stopDeadlineMs: 8_000,
+  });
+  return { log };
+});
