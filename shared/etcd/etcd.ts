@@ -15,8 +15,8 @@ import { listPrefix } from './prefix.ts';
 import { startWatch } from './watch.ts';
 import type { Watch } from './watch.ts';
 
-/** Room for every member of three to fail its attempt, and one more. */
-export const CALL_DEADLINE_MS = 4000;
+/** Outlasts an election after the leader died, one split vote included (2 s each with etcd's default time-outs). */
+export const CALL_DEADLINE_MS = 6000;
 
 export interface EtcdConfig {
   /** host:port of every member; the first is asked first, so name the nearest first. */

@@ -5,7 +5,10 @@
  * as cause. It builds no SQL and maps no rows; a single statement is never sent twice.
  */
 import type { LogSink } from '../kernel/log-sink.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { isTandemError } from '../kernel/tandem-error.ts';
+import { countDatabase } from './database-counts.ts';
+import type { DatabaseCounts } from './database-counts.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import type { PoolUse } from './connection-pool.ts';
 import { executeStatement, queryRows } from './statement.ts';
@@ -62,7 +65,8 @@ export interface Database extends Sql {
 
 export interface DatabaseDeps {
   readonly log: LogSink;
-  readonly metrics?: unknown;
+  /** Shows the pool's use against its limit, retried transactions, and errors by code; one database a process has it. */
+  readonly metrics?: Metrics;
 }
 
 /** Connects on first use; nothing is thrown here. */
@@ -74,11 +78,13 @@ class PooledDatabase implements Database {
   readonly #pool: ConnectionPool;
   readonly #log: LogSink;
   readonly #queryDeadlineMs: number;
+  readonly #counts: DatabaseCounts;
 
-  constructor(config: MysqlConfig, { log }: DatabaseDeps) {
+  constructor(config: MysqlConfig, { log, metrics }: DatabaseDeps) {
     this.#pool = new ConnectionPool(config, log);
     this.#log = log;
     this.#queryDeadlineMs = config.queryDeadlineMs ?? QUERY_DEADLINE_MS;
+    this.#counts = countDatabase(metrics, () => this.#pool.use);
   }
 
   get use(): PoolUse {
@@ -94,8 +100,11 @@ class PooledDatabase implements Database {
   }
 
   transaction<T>(work: (tx: Sql) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    const onRetry = (): void => this.#log.debug({}, 'mysql: a transaction met a lock and runs again');
-    return runTransaction({ pool: this.#pool, onRetry }, work, options);
+    const onRetry = (): void => {
+      this.#counts.retried();
+      this.#log.debug({}, 'mysql: a transaction met a lock and runs again');
+    };
+    return this.#counted(runTransaction({ pool: this.#pool, onRetry }, work, options));
   }
 
   async ping(deadlineMs: number): Promise<void> {
@@ -106,7 +115,21 @@ class PooledDatabase implements Database {
     return this.#pool.close();
   }
 
-  async #withConnection<T>(run: (connection: Awaited<ReturnType<ConnectionPool['acquire']>>) => Promise<T>): Promise<T> {
+  async #counted<T>(running: Promise<T>): Promise<T> {
+    try {
+      return await running;
+    } catch (e) {
+      // What the work itself throws is no error of the database.
+      if (isTandemError(e) && (e.code.startsWith('db-') || e.code === 'deadline-exceeded')) this.#counts.failed(e.code);
+      throw e;
+    }
+  }
+
+  #withConnection<T>(run: (connection: Awaited<ReturnType<ConnectionPool['acquire']>>) => Promise<T>): Promise<T> {
+    return this.#counted(this.#acquired(run));
+  }
+
+  async #acquired<T>(run: (connection: Awaited<ReturnType<ConnectionPool['acquire']>>) => Promise<T>): Promise<T> {
     const connection = await this.#pool.acquire();
     try {
       return await run(connection);

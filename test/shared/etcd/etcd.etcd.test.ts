@@ -1,3 +1,4 @@
+/** The etcd client against real members that are killed, frozen and cut off from their majority. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openEtcd } from '../../../shared/etcd/etcd.ts';
 import type { Etcd } from '../../../shared/etcd/etcd.ts';
@@ -129,7 +130,7 @@ describe('etcd, three members', () => {
     for (let i = 0; i < 20; i += 1) {
       const startedAtMs = performance.now();
       await etcd.put('/k', String(i));
-      // An election may be under way when the leader was killed; after it no call may wait.
+      // The first may have to outlast an election, where the leader was killed; after it no call may wait.
       if (i > 0) expect(performance.now() - startedAtMs).toBeLessThan(1000);
     }
     expect((await etcd.get('/k'))?.value).toBe('19');
@@ -177,6 +178,8 @@ describe('etcd, three members', () => {
     const counting = Promise.all(clients.map(count));
     for (const member of cluster.members) {
       await member.kill9();
+      const wonBefore = won;
+      await until('swaps go on without it', 15_000, () => won > wonBefore + 50);
       await member.restart();
     }
     over.abort();
@@ -184,8 +187,7 @@ describe('etcd, three members', () => {
     await Promise.all(clients.map((client) => client.close()));
     // A swap that happened unseen and was overtaken is told as lost, so a few more may have happened than were won.
     const counted = Number((await etcd.get('/count'))?.value);
-    expect(won).toBeGreaterThan(100);
     expect(counted).toBeGreaterThanOrEqual(won);
     expect(counted).toBeLessThanOrEqual(won + unknown + 2 * cluster.members.length);
-  }, 60_000);
+  }, 90_000);
 });

@@ -1,3 +1,4 @@
+/** Unit homes and policies as processes see them, from a real etcd. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEtcd } from '../../../shared/etcd/etcd.ts';
 import type { Etcd } from '../../../shared/etcd/etcd.ts';

@@ -1,3 +1,4 @@
+/** A watched prefix on a real cluster: members killed, frozen, restarted, and history compacted under the watch. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openEtcd } from '../../../shared/etcd/etcd.ts';
 import type { Etcd } from '../../../shared/etcd/etcd.ts';

@@ -1,3 +1,4 @@
+/** The consumer against a real broker: own offsets, seeks, rebalances, lost brokers, fatal ends. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ConsumedBatch, ConsumerOptions, KafkaConsumer } from '../../../shared/kafka/consumer.ts';
 import { openKafka } from '../../../shared/kafka/kafka.ts';

@@ -1,3 +1,4 @@
+/** Topics, producer and tail reads against a real broker that is stopped and frozen. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openKafka } from '../../../shared/kafka/kafka.ts';
 import type { KafkaClient } from '../../../shared/kafka/kafka.ts';

@@ -1,3 +1,4 @@
+/** The lock hint on a real Redis: who works, who stands back, and what happens without Redis. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLock } from '../../../shared/lock/lock.ts';
 import { closeRedis, openRedis, redisReady } from '../../../shared/redis/redis.ts';

@@ -1,6 +1,9 @@
+/** The database client against real servers, MariaDB and MySQL: values, errors, read-only spells, transactions, crashes. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Database, MysqlConfig } from '../../../shared/mysql/database.ts';
 import { openDatabase } from '../../../shared/mysql/database.ts';
+import { TandemError } from '../../../shared/kernel/tandem-error.ts';
+import { createMetrics } from '../../../shared/telemetry/metrics.ts';
 import { engines, startMysql } from '../../harness/mysql.ts';
 import type { TestMysql } from '../../harness/mysql.ts';
 import { recordedLog } from '../recorded-log.ts';
@@ -156,6 +159,25 @@ describe.each(await engines())('database on %s', (engine) => {
       await Promise.all([lockBoth(0), lockBoth(1)]);
       expect((runs[0] ?? 0) + (runs[1] ?? 0)).toBe(3);
       expect(await db.query('SELECT id, n FROM pairs ORDER BY id')).toEqual([{ id: 1n, n: 2 }, { id: 2n, n: 2 }]);
+    });
+
+    it('retries, failures and the use of the pool are there to be seen', async () => {
+      const metrics = createMetrics({ service: 'test', region: 'east', instance: 'test-1' });
+      const db = openDatabase(app, { log: recordedLog(), metrics });
+      opened.push(db);
+      await db.execute('INSERT INTO pairs (id) VALUES (1)');
+      await db.execute('INSERT INTO pairs (id) VALUES (1)').catch(() => undefined);
+      let runs = 0;
+      await db.transaction(async () => {
+        runs += 1;
+        if (runs === 1) throw new TandemError('db-unavailable', 'as after a deadlock', { details: { contended: true } });
+        expect(await metrics.expose()).toMatch(/mysql_pool_connections\{.*state="in_use".*\} 1/);
+      });
+      const text = await metrics.expose();
+      expect(text).toMatch(/mysql_errors_total\{.*code="db-duplicate".*\} 1/);
+      expect(text).toMatch(/mysql_transaction_retries_total\S* 1/);
+      expect(text).toMatch(/mysql_pool_connections\{.*state="limit".*\} 10/);
+      await metrics.stop();
     });
 
     it('a deadlock that the work swallows still runs everything again: no statement commits by itself', async () => {

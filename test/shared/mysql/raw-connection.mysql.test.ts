@@ -1,3 +1,4 @@
+/** The raw connection against real servers: exact values both ways, session variables, loss. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openRawConnection } from '../../../shared/mysql/raw-connection.ts';
 import type { RawConnection } from '../../../shared/mysql/raw-connection.ts';

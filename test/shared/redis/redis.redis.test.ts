@@ -1,3 +1,4 @@
+/** The Redis connection against a real server that crashes, freezes, and turns read-only. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { closeRedis, openRedis, redisReady } from '../../../shared/redis/redis.ts';
 import type { Redis } from '../../../shared/redis/redis.ts';
