@@ -122,8 +122,9 @@ export class ConnectionPool {
   #prepare(connection: PoolConnection, log: LogSink): void {
     this.#open.add(connection);
     const forget = (): void => void this.#open.delete(connection);
-    connection.once('end', forget);
-    connection.once('error', forget);
+    connection.on('end', forget);
+    // Stays on: a second error of a dying socket, with nobody listening, would end the process.
+    connection.on('error', forget);
     for (const sql of SESSION_STATEMENTS) {
       connection.query(sql, (error) => {
         if (error === null) return;
