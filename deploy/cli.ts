@@ -6,6 +6,7 @@
 import { Command, CommanderError } from 'commander';
 import { registerDiff } from '../cdc/reconcile/commands/diff.ts';
 import { readTopology } from '../shared/config/topology.ts';
+import { registerChaos } from './local/commands/chaos.ts';
 import { registerDown } from './local/commands/down.ts';
 import { EXIT } from './local/commands/outcome.ts';
 import { registerStatus } from './local/commands/status.ts';
@@ -35,6 +36,7 @@ registerStatus(program);
 registerTest(program);
 registerToken(program);
 registerDiff(program, deps);
+registerChaos(program);
 
 try {
   await program.parseAsync();

@@ -39,15 +39,18 @@ export interface DeploymentStatus {
   readonly regions: Readonly<Record<string, RegionStatus>>;
   readonly witness: { readonly endpoint: string; readonly healthy: boolean } | null;
   readonly processes: readonly ProcessStatus[];
+  /** Null when nothing runs. */
+  readonly supervisor: { readonly pid: number; readonly residentKib: number } | null;
 }
 
 /** A deployment that was never started has no regions; one that is down has no pids. */
 export async function readStatus(dirs: StateDir): Promise<DeploymentStatus> {
   const plan = await readPlan(dirs);
-  if (plan === null) return { regions: {}, witness: null, processes: [] };
+  if (plan === null) return { regions: {}, witness: null, processes: [], supervisor: null };
   const topology = topologyOf({ dirs, plan, secrets: await readSecrets(dirs.secretsFile) });
   const supervisor = await SupervisorClient.connect(dirs.socket('supervisor'));
-  const processes = supervisor === null ? [] : (await supervisor.view()).processes;
+  const view = supervisor === null ? null : await supervisor.view();
+  const processes = view?.processes ?? [];
   const isUp = (name: string): boolean => processes.some((status) => status.name === name && status.healthy);
   const registry = supervisor === null ? null : await readRegistry(topology.etcd);
   const entries = Object.entries(topology.regions).map(async ([region, { endpoints }]) => {
@@ -66,6 +69,7 @@ export async function readStatus(dirs: StateDir): Promise<DeploymentStatus> {
     witness: { endpoint: topology.witness, healthy: isUp('etcd-witness') },
     // A task that is done is no process any more.
     processes: processes.filter(({ kind, state }) => kind !== 'task' || state !== 'ready'),
+    supervisor: view === null ? null : { pid: view.pid, residentKib: view.residentKib },
   };
 }
 

@@ -30,11 +30,20 @@ interface Service {
 }
 
 export function regionServices(input: StackInput, region: string): ProcessSpec[] {
-  const servers = [`mysql-${region}`, `redis-${region}`, `kafka-${region}`, `schema-${region}`, 'units'];
-  const inner = innerServices(input, region).map((service) => serviceProcess(input, region, service, servers));
+  const inner = innerServices(input, region).map((service) => serviceProcess(input, region, service, serversOf(service, region)));
   // The front door opens last and closes first, so that a stop loses no request.
   const outer = serviceProcess(input, region, router(input, region), inner.map((spec) => spec.name));
   return [...inner, outer];
+}
+
+/** What it comes after follows from what it is told of: who knows no Kafka need not wait for it. */
+function serversOf({ env }: Service, region: string): string[] {
+  return [
+    'units',
+    ...('TANDEM_MYSQL_HOST' in env ? [`mysql-${region}`, `schema-${region}`] : []),
+    ...('TANDEM_REDIS_URL' in env ? [`redis-${region}`] : []),
+    ...('TANDEM_KAFKA' in env ? [`kafka-${region}`] : []),
+  ];
 }
 
 function innerServices(input: StackInput, region: string): Service[] {

@@ -1,8 +1,8 @@
 /**
  * Signs tokens with the key of the local deployment: for the replay, for `tandem token`, for a tour with curl.
  */
-import { SignJWT, importJWK } from 'jose';
 import type { JWK } from 'jose';
+import { signToken } from '../../shared/http/auth.ts';
 import { hash63 } from '../../shared/kernel/hash.ts';
 
 export type Role = 'rider' | 'driver' | 'operator';
@@ -15,10 +15,8 @@ export interface TokenRequest {
   readonly ttlS?: number;
 }
 
-export async function mintToken(privateJwk: JWK, { role, accountId, ttlS = TTL_S_DEFAULT }: TokenRequest): Promise<string> {
-  const key = await importJWK(privateJwk, 'EdDSA');
-  return new SignJWT({ role }).setProtectedHeader({ alg: 'EdDSA' }).setIssuer('tandem').setAudience('tandem-api')
-    .setSubject(accountId.toString()).setIssuedAt().setExpirationTime(`${ttlS}s`).sign(key);
+export function mintToken(privateJwk: JWK, { role, accountId, ttlS = TTL_S_DEFAULT }: TokenRequest): Promise<string> {
+  return signToken(privateJwk, { accountId, role, ttlS });
 }
 
 /** Operators go by name; their account number is made from it. */

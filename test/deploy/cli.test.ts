@@ -45,7 +45,7 @@ test.each([
 
 test('before the first up, status and down say that there is nothing', async () => {
   expect(await tandem('status')).toMatchObject({ status: 0, out: expect.stringContaining('start with ./tandem up') as string });
-  expect(JSON.parse((await tandem('status', '--json')).out)).toEqual({ regions: {}, witness: null, processes: [] });
+  expect(JSON.parse((await tandem('status', '--json')).out)).toEqual({ regions: {}, witness: null, processes: [], supervisor: null });
   expect(await tandem('down')).toMatchObject({ status: 0, out: 'nothing was running\n' });
 });
 

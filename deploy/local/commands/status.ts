@@ -25,7 +25,7 @@ export function registerStatus(program: Command): void {
     }));
 }
 
-export function renderStatus({ regions, witness, processes }: DeploymentStatus): string {
+export function renderStatus({ regions, witness, processes, supervisor }: DeploymentStatus): string {
   if (Object.keys(regions).length === 0) return 'nothing was ever started here; start with ./tandem up\n';
   const lines = [paint('region     state     units  epoch   lag ms  front door', 'bold')];
   for (const [name, region] of Object.entries(regions)) lines.push(regionLine(name, region));
@@ -33,9 +33,9 @@ export function renderStatus({ regions, witness, processes }: DeploymentStatus):
   for (const [name, { endpoints }] of Object.entries(regions)) lines.push(...endpointLines(name, endpoints));
   if (processes.length === 0) return `${[...lines, 'nothing runs; start with ./tandem up'].join('\n')}\n`;
   lines.push('', paint('process                  state        pid       MiB  restarts  last exit', 'bold'), ...processes.map(processLine));
-  const mib = Math.round(processes.reduce((sum, { residentKib }) => sum + residentKib, 0) / KIB_PER_MIB);
+  const residentKib = processes.reduce((sum, status) => sum + status.residentKib, supervisor?.residentKib ?? 0);
   const healthy = processes.filter((status) => status.healthy).length;
-  lines.push('', `${healthy} of ${processes.length} processes healthy, ${mib} MiB resident`);
+  lines.push('', `${healthy} of ${processes.length} processes healthy, ${Math.round(residentKib / KIB_PER_MIB)} MiB resident with the supervisor`);
   return `${lines.join('\n')}\n`;
 }
 

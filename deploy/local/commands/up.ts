@@ -7,9 +7,9 @@
 import { once } from 'node:events';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
-import type { ReplayProgress } from '../../../chaos/workloads/journal.ts';
 import { sayOnStderr } from '../console.ts';
 import type { Say } from '../console.ts';
+import { progressTeller } from '../progress.ts';
 import { judgeReplay, runReplay } from '../run-replay.ts';
 import type { MintToken } from '../run-replay.ts';
 import { startStack } from '../start-stack.ts';
@@ -27,7 +27,6 @@ export const RIDES_DEFAULT = 300;
 export const SPEED_DEFAULT = 20;
 const RIDES_MAX = 1_000_000;
 const SPEED_MAX = 1_000;
-const PROGRESS_EVERY_MS = 5_000;
 
 interface UpFlags {
   readonly detach?: true;
@@ -86,16 +85,6 @@ async function drive(parts: { stack: RunningStack; source: TripSource; flags: Up
   const verdict = await judgeReplay(topology, report);
   for (const { claim, region, what } of verdict.violations) say(`broken in ${region}: ${claim}: ${what}`);
   return summarise({ plan, topology, baseline, source: source.source, report, verdict, wallMs: performance.now() - startedMs });
-}
-
-function progressTeller(say: Say): (progress: ReplayProgress) => void {
-  let lastMs = 0;
-  return ({ requested, started, completed, rejected, active }) => {
-    const nowMs = performance.now();
-    if (nowMs - lastMs < PROGRESS_EVERY_MS) return;
-    lastMs = nowMs;
-    say(`rides: ${started}/${requested} booked, ${active} under way, ${completed} completed, ${rejected} rejected`);
-  };
 }
 
 function tellWhere({ topology }: RunningStack, say: Say): void {

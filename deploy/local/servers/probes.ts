@@ -48,7 +48,10 @@ export async function probeKafka(port: number): Promise<void> {
 
 /** GET with a 2xx answer. */
 export async function probeHttp(port: number, path: string): Promise<void> {
-  const response = await fetch(`http://${LOOPBACK}:${port}${path}`, { signal: AbortSignal.timeout(PROBE_DEADLINE_MS) });
+  const response = await fetch(`http://${LOOPBACK}:${port}${path}`, { signal: AbortSignal.timeout(PROBE_DEADLINE_MS) }).catch((e: unknown) => {
+    // fetch keeps what happened to the socket in the cause.
+    throw (e as Error).cause ?? e;
+  });
   const body = await response.text();
   if (!response.ok) throw new Error(`${path} answers ${response.status}: ${body.slice(0, 300)}`);
 }

@@ -12,7 +12,9 @@ const LIST_DEADLINE_MS = 5_000;
 const ACTION_DEADLINE_MS = 180_000;
 
 export interface SupervisorView {
+  /** Of the supervisor itself. */
   readonly pid: number;
+  readonly residentKib: number;
   readonly processes: readonly ProcessStatus[];
 }
 

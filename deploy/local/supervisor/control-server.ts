@@ -10,6 +10,7 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { isTandemError } from '../../../shared/kernel/tandem-error.ts';
 import type { ManagedProcess } from './managed-process.ts';
+import { residentKib } from './proc.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** What a fault may send. */
@@ -65,7 +66,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
 async function answer({ supervisor, onShutdown }: ControlServerOptions, request: IncomingMessage): Promise<unknown> {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://supervisor');
   const [, collection, name, verb] = pathname.split('/');
-  if (request.method === 'GET' && pathname === '/processes') return { pid: process.pid, processes: supervisor.list() };
+  if (request.method === 'GET' && pathname === '/processes') return { pid: process.pid, residentKib: residentKib(process.pid), processes: supervisor.list() };
   if (request.method === 'POST' && pathname === '/shutdown') {
     await supervisor.stop();
     // After the answer is on its way.
