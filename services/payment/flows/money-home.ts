@@ -25,11 +25,12 @@ export function assertMoneyHome(unit: Unit, { region, units }: Whereabouts): voi
 
 /**
  * The error for a ride that is not in this region's database: not-home (details.home) where its id was issued in the
- * other region, as it may not have been replicated yet; not-found else.
+ * other region, as it may not have been replicated yet; not-found else, and for a request that the other region's
+ * router has carried here already: what neither side has does not exist.
  */
-export function missingRide(rideId: bigint, { region, regions }: Whereabouts): TandemError {
+export function missingRide(rideId: bigint, { region, regions }: Whereabouts, from: { readonly isForwarded: boolean }): TandemError {
   const home = issuerOf(rideId, regions);
-  if (home !== undefined && home !== region) {
+  if (home !== undefined && home !== region && !from.isForwarded) {
     return new TandemError('not-home', `ride ${rideId} was created in ${home} and is not here yet`, { details: { home } });
   }
   return new TandemError('not-found', `there is no ride ${rideId}`, { details: { rideId: String(rideId) } });

@@ -22,13 +22,13 @@ import type { Whereabouts } from './money-home.ts';
 /** A ride of the peer is here within the replication lag; so long a money write waits for it. */
 const REPLICATION_WAIT = { attempts: 10, everyMs: 100 } as const;
 
-/** Who asks; an operator reads every receipt. */
-export type Asker = { readonly accountId: bigint; readonly role: string };
+/** Who asks, and whether the other region's router carried the request here. An operator reads every receipt. */
+export type Asker = { readonly accountId: bigint; readonly role: string; readonly isForwarded: boolean };
 
 /** The asker's ride. Throws not-found, and not-home for one that only the other region can know yet. */
 export async function readRide(sql: Sql, where: Whereabouts, asker: Asker, rideId: bigint): Promise<PaidRide> {
   const ride = await findRide(sql, rideId);
-  if (ride === undefined) throw missingRide(rideId, where);
+  if (ride === undefined) throw missingRide(rideId, where, asker);
   if (ride.riderId !== asker.accountId && asker.role !== 'operator') throw notTheirs(rideId);
   return ride;
 }

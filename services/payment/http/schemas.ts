@@ -10,15 +10,27 @@ export const RideParams = Type.Object({
   id: Type.String({ pattern: '^[1-9][0-9]{0,18}$', description: 'The ride’s id.', examples: ['241312345678901248'] }),
 });
 
+export const KeyedHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      description: 'Required: 1 to 255 printable ASCII characters, one for each intent. The same key and body replay the first answer.',
+      examples: ['7a0d6f0e-3c55-4a8e-9b0d-51d2b6c1f2aa'],
+    }),
+  ),
+});
+
 export const Money = Type.Object({
   amountCents: Type.Integer({ description: 'In hundredths of the currency.', examples: [1443] }),
   currency: Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217.', examples: ['USD'] }),
 });
 
-export const PayBody = Type.Object(
-  { method: Type.Optional(Type.Literal('account', { description: 'On the rider’s account with Tandem, settled later. The only method yet, and the default.' })) },
-  { additionalProperties: false },
-);
+export const PayBody = Type.Union([
+  Type.Object(
+    { method: Type.Optional(Type.Literal('account', { description: 'On the rider’s account with Tandem, settled later. The only method yet, and the default.' })) },
+    { additionalProperties: false },
+  ),
+  Type.Null(),
+]);
 
 export const TipBody = Type.Object(
   { amountCents: Type.Integer({ minimum: 1, maximum: TIP_CENTS_MAX, description: 'In the currency of the fare. All of it is the driver’s.', examples: [200] }) },

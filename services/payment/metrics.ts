@@ -1,0 +1,18 @@
+/** What payment measures of itself. */
+import type { Metrics } from '../../shared/telemetry/metrics.ts';
+import type { ChargeCounts } from './coordinator/charge-loop.ts';
+
+export function countCharges(metrics: Metrics): ChargeCounts {
+  const charged = metrics.counter('payment_fares_charged_total', 'Fares charged by the coordinator.');
+  const failed = metrics.counter('payment_charges_failed_total', 'Charges of the coordinator that failed and will be tried again.');
+  const setAside = metrics.gauge('payment_fares_set_aside', 'Fares that failed and wait for another try.');
+  setAside.set(0);
+  return { charged: (fares) => charged.add(fares), failed: () => failed.add(1), setAside: (rides) => setAside.set(rides) };
+}
+
+/** `lastRoundMs` is when the coordinator last looked, ms since 1970. */
+export function observeCoordinator(metrics: Metrics, coordinator: { readonly lastRoundMs: number | undefined }, nowMs: () => number): void {
+  metrics.observe('payment_coordinator_age_ms', 'Time since the coordinator last looked for unpaid fares.', [], (report) => {
+    if (coordinator.lastRoundMs !== undefined) report(nowMs() - coordinator.lastRoundMs);
+  });
+}
