@@ -40,9 +40,12 @@ export type ReplayReport = {
   readonly wallMs: number;
 };
 
-/** Account numbers of replayed people start here, clear of the small ones that people type. */
-const FIRST_RIDER_ID = 1_000_000;
-const FIRST_DRIVER_ID = 2_000_000;
+/**
+ * Each replay has people of its own, clear of those of a replay that was cut off with riders aboard: accounts count up from
+ * the moment it starts. Drivers take the upper half of the numbers, so that no rider is a driver.
+ */
+const ACCOUNTS_A_MS = 1_000;
+const DRIVERS_FROM = 500_000;
 const SEATS = 4;
 const PROGRESS_INTERVAL_MS = 1_000;
 const TAIL_DEADLINE_MS = 300_000;
@@ -56,9 +59,10 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
   const calls: CallCounts = { calls: 0, retries: 0, failures: 0 };
   const driverCounts: DriverCounts = { offers: 0, accepts: 0, lostOffers: 0, reconnects: 0, pingErrors: 0, stopErrors: 0 };
   const journal = new Journal(options.trips.length);
+  const firstAccount = Date.now() * ACCOUNTS_A_MS;
   const otps = new Map<string, string>();
 
-  const drivers = await hireDrivers({ options, calls, counts: driverCounts, otps, signal });
+  const drivers = await hireDrivers({ options, firstDriver: firstAccount + DRIVERS_FROM, calls, counts: driverCounts, otps, signal });
   const driving = Promise.all(drivers.map((driver) => driver.run()));
   let active = 0;
   const ticker = setInterval(() => options.onProgress?.(journal.progress(active)), PROGRESS_INTERVAL_MS);
@@ -66,7 +70,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
     await startTrips(options, signal, async (trip, index) => {
       active += 1;
       try {
-        await travelOnce({ options, journal, otps, calls, signal, trip, index });
+        await travelOnce({ options, riderId: String(firstAccount + index), journal, otps, calls, signal, trip, index });
       } finally {
         active -= 1;
       }
@@ -105,16 +109,17 @@ function preferring(endpoints: readonly Endpoint[], index: number): readonly End
 
 async function hireDrivers(parts: {
   options: ReplayOptions;
+  firstDriver: number;
   calls: CallCounts;
   counts: DriverCounts;
   otps: ReadonlyMap<string, string>;
   signal: AbortSignal;
 }): Promise<readonly Driver[]> {
-  const { options, calls, counts, otps, signal } = parts;
+  const { options, firstDriver, calls, counts, otps, signal } = parts;
   const speedMps = carSpeedMps({ ...options.world, speed: options.speed });
   const drivers: Driver[] = [];
   const hire = async (index: number, start: Place) => {
-    const driverId = String(FIRST_DRIVER_ID + index);
+    const driverId = String(firstDriver + index);
     const token = await options.mintToken('driver', driverId);
     const endpoints = preferring(options.endpoints, index);
     const api = new ApiClient({ endpoints, token, signal, counts: calls });
@@ -130,6 +135,7 @@ async function hireDrivers(parts: {
 
 async function travelOnce(parts: {
   options: ReplayOptions;
+  riderId: string;
   journal: Journal;
   otps: Map<string, string>;
   calls: CallCounts;
@@ -137,8 +143,7 @@ async function travelOnce(parts: {
   trip: Trip;
   index: number;
 }): Promise<void> {
-  const { options, journal, otps, calls, signal, trip, index } = parts;
-  const riderId = String(FIRST_RIDER_ID + index);
+  const { options, riderId, journal, otps, calls, signal, trip, index } = parts;
   const token = await options.mintToken('rider', riderId);
   const api = new ApiClient({ endpoints: preferring(options.endpoints, index), token, signal, counts: calls });
   const rider = new Rider({ api, riderId, journal, tellOtp: (rideId, otp) => otps.set(rideId, otp), signal });
@@ -150,10 +155,9 @@ async function endShifts(drivers: readonly Driver[], options: ReplayOptions, cal
   for (let from = 0; from < drivers.length; from += SHIFT_STARTS_AT_ONCE) {
     await Promise.all(
       drivers.slice(from, from + SHIFT_STARTS_AT_ONCE).map(async (driver) => {
-        const index = Number(driver.driverId) - FIRST_DRIVER_ID;
         const token = await options.mintToken('driver', driver.driverId);
         const signal = AbortSignal.timeout(10_000);
-        await driver.endShift(new ApiClient({ endpoints: preferring(options.endpoints, index), token, signal, counts: calls }));
+        await driver.endShift(new ApiClient({ endpoints: options.endpoints, token, signal, counts: calls }));
       }),
     );
   }
