@@ -81,8 +81,13 @@ export interface SlaReport {
   /** The peer's is null until its ops process has answered once; then it is its last word, as old as its atMs. */
   readonly regions: Readonly<Record<string, RegionReport | null>>;
   readonly isPeerReachable: boolean;
-  readonly units: { readonly homes: readonly UnitReport[]; readonly byHome: Readonly<Record<string, number>>; readonly readAtMs: number | null };
-  readonly leases: Readonly<Record<string, 'held' | 'missing'>>;
+  readonly units: {
+    readonly homes: readonly UnitReport[];
+    readonly byHome: Readonly<Record<string, number>>;
+    /** When etcd last proved that this is so. */
+    readonly readAtMs: number | null;
+  };
+  readonly leases: Readonly<Record<string, 'held' | 'missing' | 'unknown'>>;
 }
 
 export interface UnitReport {

@@ -26,6 +26,9 @@ import { readBody } from './request-body.ts';
 import type { UpstreamAnswer } from './upstream.ts';
 import type { Upstreams } from './upstreams.ts';
 
+/** After this a client may well have better luck: a home has moved, an instance is back. */
+const RETRY_AFTER_S = 1;
+
 /** One request that came to an end, for metrics. */
 export interface Carried {
   readonly route: string;
@@ -74,7 +77,7 @@ export class FrontDoor {
    * Answers one request. `begin` is called right before the first byte goes out. Throws TandemError before that: not-found,
    * method-not-allowed, body-too-large, cross-region-write, upstream-unavailable, deadline-exceeded; not-home to a peer's router only.
    */
-  async handle(request: IncomingMessage, response: ServerResponse, begin: () => void): Promise<void> {
+  async handle(request: IncomingMessage, response: ServerResponse, begin: (route: Route) => void): Promise<void> {
     const beganMs = this.deps.nowMs();
     const route = routeOf(request);
     const abort = new AbortController();
@@ -94,7 +97,7 @@ export class FrontDoor {
     this.observe(placed, outcome.kind === 'answer' ? outcome.side : 'none', outcomeOf(outcome), beganMs);
     if (outcome.kind !== 'answer') throw this.refusal(placed, outcome);
     this.#learn(placed, outcome.answer);
-    begin();
+    begin(route);
     await this.#relay(placed, outcome, response);
   }
 
@@ -102,7 +105,7 @@ export class FrontDoor {
   async place(request: IncomingMessage, route: Route, body: Buffer | null): Promise<Placed> {
     const { deps } = this;
     const id = matchedId(request);
-    const accountId = route.unitFrom === 'caller' ? await deps.accountOf(request.headers.authorization) : undefined;
+    const accountId = route.unitFrom === 'caller' ? await deps.accountOf(authorizationOf(request, route)) : undefined;
     const clues = { route, id, body, accountId };
     const isForwarded = this.#isForwarded(request);
     const sides = planSides({ route, home: deps.homes.homeOf(clues), isForwarded });
@@ -134,7 +137,7 @@ export class FrontDoor {
       return new TandemError('cross-region-write', message, { details: { home } });
     }
     return new TandemError('upstream-unavailable', 'no region takes this unit for its own right now: its home is moving', {
-      details: { service, home },
+      details: { service, home, retryAfterS: RETRY_AFTER_S },
     });
   }
 
@@ -183,6 +186,14 @@ export class FrontDoor {
   }
 }
 
+/** Browsers cannot set headers on a stream: there the token may stand in the query, as shared/http/auth.ts has it. */
+function authorizationOf(request: IncomingMessage, route: Route): string | undefined {
+  const { authorization } = request.headers;
+  if (authorization !== undefined || route.stream === 'none') return authorization;
+  const token = new URLSearchParams((request.url ?? '').split('?')[1]).get('access_token');
+  return token === null ? undefined : `Bearer ${token}`;
+}
+
 /** Throws not-found, or method-not-allowed with details.allow. */
 export function routeOf(request: IncomingMessage): Route {
   const match = matchRoute(request.method ?? 'GET', pathOf(request));
@@ -193,7 +204,7 @@ export function routeOf(request: IncomingMessage): Route {
 }
 
 export function failureError(failure: FailureKind, target: string, service: string): TandemError {
-  const details = { service, target };
+  const details = { service, target, retryAfterS: RETRY_AFTER_S };
   if (failure === 'aborted') return new TandemError('cancelled', 'the client went away', { details });
   if (failure === 'timeout') return new TandemError('deadline-exceeded', `${service} did not answer in time`, { details });
   return new TandemError('upstream-unavailable', `${service} cannot be reached`, { details });

@@ -20,6 +20,12 @@ export interface OpenStream {
 
 export class OpenStreams {
   readonly #open = new Set<OpenStream>();
+  readonly #onAdd: (stream: OpenStream) => void;
+
+  /** `onAdd` sees every stream as it opens. */
+  constructor(onAdd: (stream: OpenStream) => void = () => {}) {
+    this.#onAdd = onAdd;
+  }
 
   count(kind: OpenStream['kind']): number {
     let count = 0;
@@ -30,6 +36,7 @@ export class OpenStreams {
   add(stream: OpenStream): void {
     this.#open.add(stream);
     void stream.ended.then(() => this.#open.delete(stream));
+    this.#onAdd(stream);
   }
 
   /** Ends those whose unit now lives on the other side; call it when homes have changed. */

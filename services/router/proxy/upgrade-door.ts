@@ -3,17 +3,16 @@
  *
  * Invariant: a refused upgrade is answered as HTTP and the socket closed; nothing here throws into the server's event.
  */
+import { STATUS_CODES } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { PROBLEM_CONTENT_TYPE, problemOf } from '../../../shared/http/problem.ts';
 import type { LogSink } from '../../../shared/kernel/log-sink.ts';
-import { CODES } from '../../../shared/kernel/codes.ts';
 import { isTandemError, TandemError } from '../../../shared/kernel/tandem-error.ts';
 import { failureError, routeOf } from './front-door.ts';
 import type { FrontDoor, Placed } from './front-door.ts';
 import { responseHeaders } from './headers.ts';
 import { askUpgrade, joinSockets } from './websocket-proxy.ts';
-
-const PROBLEM_TYPE = 'https://tandem.example/problems/';
 
 export class UpgradeDoor {
   readonly #door: FrontDoor;
@@ -35,11 +34,11 @@ export class UpgradeDoor {
     // Until the sockets are joined a client that goes away must not become an uncaught error.
     client.on('error', () => client.destroy());
     try {
-      if (this.#isDraining) throw new TandemError('not-ready', 'this router is stopping; connect again');
+      if (this.#isDraining) throw new TandemError('not-ready', 'this router is stopping; connect again', { details: { retryAfterS: 1 } });
       await this.#carry(request, client, head);
     } catch (e) {
       if (!isTandemError(e)) this.#log.error({ err: e }, 'an upgrade failed');
-      refuse(client, isTandemError(e) ? e : new TandemError('internal', 'the upgrade failed'));
+      refuse(client, e, (request.url ?? '/').split('?')[0] ?? '/');
     }
   }
 
@@ -82,11 +81,10 @@ function statusHead(answer: IncomingMessage, hop: Record<string, string>): Buffe
   return Buffer.from([`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}`, ...lines, '', ''].join('\r\n'), 'latin1');
 }
 
-function refuse(client: Duplex, e: TandemError): void {
-  const { http: status } = CODES[e.code];
-  const body = JSON.stringify({ type: PROBLEM_TYPE + e.code, title: CODES[e.code].meaning, status, detail: e.message, code: e.code });
-  client.end([
-    `HTTP/1.1 ${status} ${e.code}`, 'content-type: application/problem+json', `content-length: ${Buffer.byteLength(body)}`,
-    'connection: close', ...(e.retryable ? ['retry-after: 1'] : []), '', body,
-  ].join('\r\n'));
+function refuse(client: Duplex, e: unknown, path: string): void {
+  const { status, headers, body } = problemOf(e, { path, requestId: '' });
+  const text = JSON.stringify(body);
+  const all = { ...headers, 'content-type': PROBLEM_CONTENT_TYPE, 'content-length': String(Buffer.byteLength(text)), connection: 'close' };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
+  client.end([`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}`, ...lines, '', text].join('\r\n'));
 }

@@ -104,6 +104,14 @@ export class Upstream {
     }
   }
 
+  /** A small document of the instance itself. Throws where it is not there in time. */
+  async fetchText(path: string, deadlineMs: number): Promise<string> {
+    const { statusCode, body } = await this.#calls.request({ method: 'GET', path, signal: AbortSignal.timeout(deadlineMs) });
+    const text = await body.text();
+    if (statusCode !== 200) throw new CallFailure('broken', this.instance.name, new Error(`HTTP ${statusCode} for ${path}`));
+    return text;
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#calls.destroy(), this.#streams.destroy(), this.#probes.destroy()]);
   }
