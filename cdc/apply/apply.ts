@@ -29,7 +29,7 @@ import { TableCatalog } from './table-catalog.ts';
 /** A killed apply is missed after this long; brokers accept nothing below 6 s by default. */
 const SESSION_TIMEOUT_MS = 6_000;
 const PARTITIONS_MAX = 64;
-const BACKOFF_MS = { first: 200, max: 5_000 } as const;
+const BACKOFF_MS = { first: 200, max: 2_000 } as const;
 /**
  * As lenient as the source may have been: a zero date or a zero in a key column that stood there must stand here. Foreign
  * keys cannot hold while a transaction's partitions arrive one by one.

@@ -12,7 +12,7 @@ import type { RawConnection } from '../../shared/mysql/raw-connection.ts';
 import type { Change, Image } from '../change/envelope.ts';
 import { VERSION_COLUMNS, versionOf } from '../change/image.ts';
 import { conflictRow } from '../resolve/conflict-row.ts';
-import type { ConflictRow } from '../resolve/conflict-row.ts';
+import type { ConflictParts, ConflictRow } from '../resolve/conflict-row.ts';
 import { decide, takesRemote } from '../resolve/decide.ts';
 import type { Decision } from '../resolve/decide.ts';
 import * as store from './row-store.ts';
@@ -55,24 +55,31 @@ interface RowState {
   isTombstoneDirty: boolean;
 }
 
+/** A conflict whose local image may still have to be read: undefined means that the database has it. */
+interface Met { readonly table: TargetTable; readonly parts: ConflictParts; readonly localImage: Image | null | undefined }
+
 /** Throws UniqueCollision in 'literal' mode, db-duplicate in 'folded' mode, apply-schema-behind in both. */
 export async function writeChanges(
   connection: RawConnection, catalog: TableCatalog, changes: readonly Change[], mode: WriteMode,
 ): Promise<WriteReport> {
   const report = { applied: 0, duplicates: 0, stale: 0, conflicts: [] as ConflictRow[] };
   const states = await loadStates(connection, catalog, changes);
+  const met: Met[] = [];
   for (const change of changes) {
     const state = states.get(keyOf(change));
     if (state === undefined) continue;
     const decision = decide({ op: change.op, version: change.version, beforeVersion: beforeVersionOf(change) }, state.version, state.tombstone);
     if (decision.kind === 'duplicate') report.duplicates += 1;
     if (decision.kind === 'stale') report.stale += 1;
-    if (decision.kind === 'conflict') report.conflicts.push(await describe(connection, state, change, decision));
+    if (decision.kind === 'conflict') met.push(meet(state, change, decision));
+    // In literal mode the row is about to change under the conflict that wants to show it.
+    if (mode === 'literal') report.conflicts.push(...(await describe(connection, met.splice(0))));
     if (!takesRemote(decision)) continue;
     report.applied += 1;
     take(state, change);
     if (mode === 'literal') await flushOne(connection, state, change);
   }
+  report.conflicts.push(...(await describe(connection, met)));
   if (mode === 'folded') await flushFolded(connection, [...states.values()]);
   await store.noteConflicts(connection, report.conflicts);
   return report;
@@ -118,19 +125,29 @@ function take(state: RowState, change: Change): void {
   state.isDirty = true;
 }
 
-async function describe(
-  connection: RawConnection, state: RowState, change: Change, decision: Extract<Decision, { kind: 'conflict' }>,
-): Promise<ConflictRow> {
-  const localImage = state.image === undefined ? await store.readImage(connection, state.table, state.id) : state.image;
-  return conflictRow({
+function meet(state: RowState, change: Change, decision: Extract<Decision, { kind: 'conflict' }>): Met {
+  const parts: ConflictParts = {
     table: change.table, rowId: change.id, unit: change.unit, kind: decision.conflict,
     rule: decision.conflict === 'unique' ? 'unique' : 'lww',
     outcome: decision.conflict === 'unique' ? 'set-aside' : decision.winner === 'remote' ? 'took-remote' : 'kept-local',
     local: (state.version ?? state.tombstone) as Version,
     remote: change.version,
-    localImage,
+    localImage: null,
     remoteImage: change.after ?? change.before,
-  });
+  };
+  return { table: state.table, parts, localImage: state.image };
+}
+
+/** Nothing of the batch has been written to these rows yet: what the database shows is what the change met. */
+async function describe(connection: RawConnection, met: readonly Met[]): Promise<ConflictRow[]> {
+  const unread = met.filter(({ localImage }) => localImage === undefined);
+  const images = new Map<string, Image>();
+  for (const table of new Set(unread.map((each) => each.table))) {
+    const ids = unread.filter((each) => each.table === table).map(({ parts }) => parts.rowId);
+    for (const [id, image] of await store.readImages(connection, table, [...new Set(ids)])) images.set(`${table.name}:${id}`, image);
+  }
+  return met.map(({ parts, localImage }) =>
+    conflictRow({ ...parts, localImage: localImage === undefined ? (images.get(`${parts.table}:${parts.rowId}`) ?? null) : localImage }));
 }
 
 async function flushOne(connection: RawConnection, state: RowState, change: Change): Promise<void> {

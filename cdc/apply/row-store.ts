@@ -17,6 +17,8 @@ import type { TargetTable } from './table-catalog.ts';
 
 /** Rows in one statement; a statement stays far below max_allowed_packet as long as rows are of ordinary size. */
 export const STATEMENT_ROWS_MAX = 200;
+/** They carry two images each. */
+const CONFLICTS_MAX = 50;
 /** A statement of large rows is cut earlier. */
 export const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -48,12 +50,15 @@ export async function lockTombstones(connection: RawConnection, table: string, i
   return versions;
 }
 
-/** The whole row, version columns included; null where there is none. */
-export async function readImage(connection: RawConnection, table: TargetTable, id: string): Promise<Image | null> {
-  const [row] = await connection.query(
-    `SELECT ${quotedList([...table.columns, ...table.generated])} FROM ${quoted(table.name)} WHERE id = ?`, [BigInt(id)],
-  );
-  return row === undefined ? null : imageOfRow(row);
+/** Whole rows by id, version columns included; those that do not stand are missing. */
+export async function readImages(connection: RawConnection, table: TargetTable, ids: readonly string[]): Promise<Map<string, Image>> {
+  const images = new Map<string, Image>();
+  const columns = quotedList([...table.columns, ...table.generated]);
+  for (const some of chunks(ids, STATEMENT_ROWS_MAX)) {
+    const rows = await connection.query(`SELECT ${columns} FROM ${quoted(table.name)} WHERE id IN (?)`, [some.map(BigInt)]);
+    for (const row of rows) images.set(String(row['id']), imageOfRow(row));
+  }
+  return images;
 }
 
 /** The row that holds these values of a unique key, locked. */
@@ -109,15 +114,14 @@ export async function putTombstones(connection: RawConnection, tombstones: reado
 
 /** A conflict that is on record already stays as it was. */
 export async function noteConflicts(connection: RawConnection, conflicts: readonly ConflictRow[]): Promise<void> {
-  for (const c of conflicts) {
+  for (const some of chunks(conflicts, CONFLICTS_MAX)) {
     await connection.execute(
       `INSERT IGNORE INTO ${CONFLICT_TABLE} (id, table_name, row_id, unit, kind, rule, outcome,
-         local_hlc, local_origin, remote_hlc, remote_origin, local_image, remote_image, detected_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NOW(3))`,
-      [
+         local_hlc, local_origin, remote_hlc, remote_origin, local_image, remote_image) VALUES ?`,
+      [some.map((c) => [
         c.id, c.table, BigInt(c.rowId), c.unit, c.kind, c.rule, c.outcome,
         formatHlc(c.local.hlc), c.local.origin, formatHlc(c.remote.hlc), c.remote.origin, jsonOrNull(c.localImage), jsonOrNull(c.remoteImage),
-      ],
+      ])],
     );
   }
 }

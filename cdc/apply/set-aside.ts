@@ -33,7 +33,7 @@ async function setAsideWithin(
 ): Promise<ConflictRow | null> {
   const standing = await store.lockHolder(connection, table, columns, after);
   if (standing === null || standing.id === change.id) return null;
-  const standingImage = await store.readImage(connection, table, standing.id);
+  const standingImage = (await store.readImages(connection, table, [standing.id])).get(standing.id) ?? null;
   const { loser } = decideCollision(change.version, standing.version);
   const lost = loser === 'incoming' ? { id: change.id, version: change.version, image: after } : { ...standing, image: standingImage };
   const version = setAsideVersion(lost.version);

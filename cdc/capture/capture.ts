@@ -20,7 +20,7 @@ import { runHeartbeat } from './heartbeat.ts';
 import { checkServerSettings } from './server-settings.ts';
 
 export const HEARTBEAT_EVERY_MS = 200;
-const BACKOFF_MS = { first: 100, max: 5_000 } as const;
+const BACKOFF_MS = { first: 100, max: 2_000 } as const;
 
 export interface CaptureDeps {
   readonly region: string;

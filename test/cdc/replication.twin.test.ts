@@ -131,6 +131,18 @@ describe.each(await engines())('replication on %s', (engine) => {
     expect(JSON.stringify(await east.conflicts())).toContain('from');
   });
 
+  it('a version from a clock far ahead applies all the same, and a later local write counts up from it', async () => {
+    await same();
+    const ahead = (BigInt(Date.now()) + 3_600_000n) << 16n;
+    await east.sql.execute("INSERT INTO accounts (id, display_name, unit, _hlc, _origin) VALUES (302, 'tomorrow', 2, ?, 1)", [ahead]);
+    await same();
+    expect(west.apply?.changesAhead).toBeGreaterThan(0);
+    await west.sql.execute("UPDATE accounts SET display_name = 'today' WHERE id = 302");
+    await same();
+    expect(await nameOf(east, 302)).toBe('today');
+    expect((await east.rowsOf('accounts')).find((row) => row['id'] === '302')?.['_hlc']).toBe(String(ahead + 1n));
+  });
+
   it('an update replayed after a newer one changes nothing: apply starts over from the first message', async () => {
     await same();
     const before = await west.everything();

@@ -180,13 +180,18 @@ async function reached(source: Region, target: Region): Promise<void> {
   await until(`${target.side} to apply what ${source.side} wrote`, async () => {
     const rows = await target.sql.query<{ w: string }>('SELECT watermark_hlc AS w FROM _checkpoints WHERE source = ?', [source.side]);
     return rows.length === PARTITIONS && rows.every(({ w }) => BigInt(w) >= hlc);
-  });
+  }, SETTLE_DEADLINE_MS, () => JSON.stringify({
+    capture: source.capture?.trouble, apply: target.apply?.trouble, partitions: target.apply?.partitions, stats: target.apply?.stats,
+    log: [...source.log.lines, ...target.log.lines].filter((line) => line.level !== 'info').slice(-12),
+  }, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value instanceof Error ? `${value.message} <- ${String(value.cause)}` : value), 1));
 }
 
-export async function until(what: string, holds: () => Promise<boolean>, deadlineMs: number = SETTLE_DEADLINE_MS): Promise<void> {
+export async function until(
+  what: string, holds: () => Promise<boolean>, deadlineMs: number = SETTLE_DEADLINE_MS, describe: () => string = () => '',
+): Promise<void> {
   const end = performance.now() + deadlineMs;
   while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`waited ${deadlineMs} ms for ${what}`);
+    if (performance.now() > end) throw new Error(`waited ${deadlineMs} ms for ${what} ${describe()}`);
     await sleep(20);
   }
 }
