@@ -46,6 +46,7 @@ const RidePromise = Type.Object(
 );
 
 export const KeyedHeaders = Type.Object({
+  // Not required by the schema: its absence has a code of its own.
   'idempotency-key': Type.Optional(
     Type.String({
       description: 'Required: 1 to 255 printable ASCII characters, one for each intent. The same key and body replay the first answer.',
@@ -107,7 +108,7 @@ export const RideView = Type.Object({
 
 export const CancelBody = Type.Union([
   Type.Object(
-    { reason: Type.Optional(Type.String({ minLength: 1, maxLength: 64, pattern: '^[ -~]+$', default: 'rider', examples: ['plans-changed'] })) },
+    { reason: Type.Optional(Type.String({ minLength: 1, maxLength: 64, pattern: '^[ -~]+$', description: 'Without one, who called it off.', examples: ['plans-changed'] })) },
     closed,
   ),
   Type.Null(),

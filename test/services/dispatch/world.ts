@@ -54,6 +54,7 @@ export async function buildWorld(options: { instances?: number } = {}): Promise<
   const mysql = await startMysql({ schema: true });
   const databases = Array.from({ length: options.instances ?? 2 }, () => openDatabase(mysql.config, { log: SILENT_LOG }));
   let offsetMs = 0;
+  const nowMs = (): number => Date.now() + offsetMs;
   const world: World = {
     deps: databases.map((db, node) => instance(db, node)),
     db: databases[0] as Database,
@@ -62,7 +63,7 @@ export async function buildWorld(options: { instances?: number } = {}): Promise<
     away: new Set(),
     policy: DEFAULT_POLICY,
     advanceMs: (ms) => void (offsetMs += ms),
-    nowMs: () => Date.now() + offsetMs,
+    nowMs,
     async stop() {
       await Promise.all(databases.map((db) => db.close()));
       await mysql.stop();
@@ -71,7 +72,6 @@ export async function buildWorld(options: { instances?: number } = {}): Promise<
   return world;
 
   function instance(db: Database, node: number): DispatchDeps {
-    const nowMs = (): number => world.nowMs();
     const floorMs = Date.now();
     return {
       region: 'east',
