@@ -9,8 +9,8 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { ServerUnaryCall, ServerWritableStream, ServiceDefinition, UntypedServiceImplementation, sendUnaryData } from '@grpc/grpc-js';
 import { assert } from '../kernel/assert.ts';
 import { withDeadline } from '../kernel/deadline.ts';
+import type { LogSink } from '../kernel/log-sink.ts';
 import { TandemError, isTandemError } from '../kernel/tandem-error.ts';
-import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { extractTrace, inSpan } from '../telemetry/tracing.ts';
 import { callRecorder } from './call-record.ts';
@@ -40,7 +40,7 @@ export interface RpcServerOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly services: readonly RpcService[];
-  readonly log: Log;
+  readonly log: LogSink;
   readonly metrics?: Metrics;
 }
 
@@ -111,11 +111,11 @@ async function shutDown(server: Server): Promise<void> {
 type AnyCall = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>;
 
 class Answerer {
-  readonly #log: Log;
+  readonly #log: LogSink;
   readonly #begin: BeginCall;
   readonly #draining: AbortSignal;
 
-  constructor({ log, begin, draining }: { readonly log: Log; readonly begin: BeginCall; readonly draining: AbortSignal }) {
+  constructor({ log, begin, draining }: { readonly log: LogSink; readonly begin: BeginCall; readonly draining: AbortSignal }) {
     this.#log = log;
     this.#begin = begin;
     this.#draining = draining;

@@ -13,6 +13,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, ParentBasedSampler, SimpleSpanProcessor, TraceIdRatioBasedSampler, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace';
 import { assert } from '../kernel/assert.ts';
+import { withDeadline } from '../kernel/deadline.ts';
 import { idsOf } from './trace-context.ts';
 import type { TraceContext } from './trace-context.ts';
 
@@ -23,6 +24,8 @@ export type { TraceContext, TraceIds } from './trace-context.ts';
 export const SPAN_QUEUE_MAX = 2048;
 const EXPORT_EVERY_MS = 2_000;
 const EXPORT_DEADLINE_MS = 5_000;
+/** Below what a Lifecycle grants a stop; a collector that hangs must not hold it up. */
+const FLUSH_DEADLINE_MS = 1_500;
 
 const TRACER = 'tandem';
 
@@ -39,7 +42,7 @@ export interface TracingOptions {
 }
 
 export interface Tracing {
-  /** Sends what waits (at most 5 s) and detaches from the process. */
+  /** Sends what waits (for at most 1.5 s) and detaches from the process. */
   stop(): Promise<void>;
 }
 
@@ -69,7 +72,7 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
       if (!isStarted) return;
       isStarted = false;
       // A collector that is away must not fail a shutdown: what it missed is lost, and only that.
-      await provider.shutdown().catch(() => undefined);
+      await withDeadline('flush of the spans', FLUSH_DEADLINE_MS, () => provider.shutdown()).catch(() => undefined);
       trace.disable();
       context.disable();
       propagation.disable();
