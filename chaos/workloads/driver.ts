@@ -67,7 +67,7 @@ export class Driver {
   /** Goes on shift; throws where the service refuses. */
   async startShift(seats: number): Promise<void> {
     const answer = await this.#api.call('PUT', '/v1/driver/shift', {
-      body: { status: 'on', vehicle: { plate: `T${this.driverId}`.slice(0, 8), seats }, position: this.#at },
+      body: { status: 'on', vehicle: { plate: `T${this.driverId.slice(-7)}`, seats }, position: this.#at },
     });
     if (!answer.ok) throw new Error(`driver ${this.driverId} cannot start a shift: ${answer.problem.code} ${answer.problem.detail}`);
   }
