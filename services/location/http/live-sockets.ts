@@ -1,21 +1,18 @@
 /**
- * All driver sockets of this process: a limit on their number, their keepalive, and their common end.
+ * All driver sockets of this process: a limit on their number, and their keepalive.
  * Invariant: a socket is here from its opening to its close; one driver has at most one: the newer connection replaces
- * the older, as a phone that lost its network comes back before the old connection is known to be dead.
+ * the older, as a phone that lost its network comes back before the old connection is known to be dead. On a drain the
+ * HTTP server closes them (shared/http/web-socket.ts).
  */
 import { CLOSE } from './driver-socket.ts';
 import type { DriverSocket } from './driver-socket.ts';
 
 /** Some 20 KiB each with buffers. */
 export const SOCKETS_MAX = 20_000;
-/** How often each socket is pinged and its driver's home checked. */
-export const CHECK_EVERY_MS = 10_000;
 
 export class LiveSockets {
   readonly #byDriver = new Map<string, DriverSocket>();
   readonly #isHome: (driverId: string) => boolean;
-  #timer: NodeJS.Timeout | undefined;
-  #isDraining = false;
 
   constructor(options: { readonly isHome: (driverId: string) => boolean }) {
     this.#isHome = options.isHome;
@@ -26,7 +23,7 @@ export class LiveSockets {
   }
 
   get hasRoom(): boolean {
-    return !this.#isDraining && this.#byDriver.size < SOCKETS_MAX;
+    return this.#byDriver.size < SOCKETS_MAX;
   }
 
   /** Runs the socket until it closes. */
@@ -40,22 +37,11 @@ export class LiveSockets {
     }
   }
 
-  start(): void {
-    this.#timer ??= setInterval(() => this.check(), CHECK_EVERY_MS);
-  }
-
-  /** Pings everybody; sends away whose home has moved: the router leads them to the other region. */
+  /** Every few seconds: pings everybody; sends away whose home has moved: the router leads them to the other region. */
   check(): void {
     for (const socket of this.#byDriver.values()) {
       if (this.#isHome(socket.driverId)) socket.checkAlive();
       else socket.close(CLOSE.restart, 'this driver is served by the other region now; connect again');
     }
-  }
-
-  /** Takes no new sockets and asks the open ones to connect again, elsewhere. */
-  drain(): void {
-    this.#isDraining = true;
-    clearInterval(this.#timer);
-    for (const socket of this.#byDriver.values()) socket.close(CLOSE.restart, 'restarting; connect again');
   }
 }

@@ -17,6 +17,13 @@ export type TrackRequest = { readonly driverId: string };
 export type PositionMessage = { readonly driverId: string; readonly lat: number; readonly lon: number; readonly atMs: string };
 export type NearDriverMessage = PositionMessage & { readonly distanceM: number };
 
+/** location.proto's service, as shared/rpc types it on both sides. */
+export interface LocationMethods {
+  Nearest(request: NearestRequest): Promise<{ drivers: NearDriverMessage[] }>;
+  Positions(request: PositionsRequest): Promise<{ positions: PositionMessage[] }>;
+  Track(request: TrackRequest): AsyncIterable<PositionMessage>;
+}
+
 export const LIMIT_DEFAULT = 20;
 export const RADIUS_M_DEFAULT = 5_000;
 export const DRIVER_IDS_MAX = 1_000;
@@ -48,13 +55,13 @@ export async function* answerTrack(request: TrackRequest, deps: AnswerDeps, sign
   const { driverId } = request;
   refuseFaults([['driver_id', /^[1-9][0-9]{0,18}$/.test(driverId), 'must be an id']]);
   let newest: Position | undefined;
-  let wake = (): void => {};
+  let wake: (() => void) | undefined;
   const unsubscribe = deps.board.subscribe(driverId, (position) => {
     newest = position;
-    wake();
+    wake?.();
   });
   if (unsubscribe === undefined) throw new TandemError('rate-limited', `driver ${driverId} is tracked too often already`);
-  const onAbort = (): void => wake();
+  const onAbort = (): void => wake?.();
   signal.addEventListener('abort', onAbort);
   try {
     // Redis knows drivers whose pings this process has not read yet.

@@ -19,6 +19,11 @@ export type QuoteRequest = {
 };
 type PlaceMessage = { readonly lat: number; readonly lon: number };
 
+/** pricing.proto's service, as shared/rpc types it on both sides. */
+export interface PricingMethods {
+  Quote(request: QuoteRequest): Promise<Fare>;
+}
+
 export const SEATS_MAX = 4;
 /** 500 km and 24 h: further is no city ride. */
 export const DISTANCE_M_MAX = 500_000;
