@@ -107,13 +107,15 @@ export class FrontDoor {
     const id = matchedId(request);
     const accountId = route.unitFrom === 'caller' ? await deps.accountOf(authorizationOf(request, route)) : undefined;
     const clues = { route, id, body, accountId };
-    const isForwarded = this.#isForwarded(request);
+    const isForwarded = this.#forwarderOf(request) !== undefined;
     const sides = planSides({ route, home: deps.homes.homeOf(clues), isForwarded });
     return { route, clues, sides, source: isForwarded ? 'peer' : 'client' };
   }
 
   headersFor(request: IncomingMessage, side: Side): HeaderMap {
-    const headers = requestHeaders(request, { forwardedBy: side === 'peer' ? this.deps.region : undefined });
+    // A service must know that nobody will carry this any further: it answers 404 where it would else say 421.
+    const forwardedBy = side === 'peer' ? this.deps.region : this.#forwarderOf(request);
+    const headers = requestHeaders(request, { forwardedBy });
     this.deps.trace(headers);
     return headers;
   }
@@ -142,9 +144,9 @@ export class FrontDoor {
   }
 
   /** Only a region of this deployment other than this one can have carried a request here. */
-  #isForwarded(request: IncomingMessage): boolean {
+  #forwarderOf(request: IncomingMessage): string | undefined {
     const by = headerText(request.headers['tandem-forwarded']);
-    return by !== undefined && by !== this.deps.region && this.deps.regions.has(by);
+    return by !== undefined && by !== this.deps.region && this.deps.regions.has(by) ? by : undefined;
   }
 
   #learn({ route, clues }: Placed, answer: UpstreamAnswer): void {

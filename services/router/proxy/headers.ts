@@ -14,7 +14,7 @@ const HOP_BY_HOP = new Set([
 
 export type HeaderMap = Record<string, string | string[]>;
 
-/** For the upstream. `forwardedBy` is the region that carries the request to its peer; absent within a region. */
+/** For the upstream. `forwardedBy` is the region whose router carries the request to its peer; what a client claims is dropped. */
 export function requestHeaders(request: IncomingMessage, options: { forwardedBy?: string | undefined }): HeaderMap {
   const dropped = new Set([...HOP_BY_HOP, ...listed(request.headers.connection), 'host', 'content-length', 'tandem-forwarded']);
   const headers = copy(request.headers, dropped);

@@ -23,7 +23,7 @@ describe('carrying', () => {
     const answer = await post(east, '/v1/quotes', { pickup: PICKUP });
     expect(await answer.json()).toEqual({ by: expect.stringMatching('dispatch-west') });
     const [seen] = callsOf(west);
-    expect(seen?.headers).toMatchObject({ 'x-forwarded-proto': 'http', 'x-forwarded-host': new URL(east.url).host });
+    expect(seen?.headers).toMatchObject({ 'tandem-forwarded': 'east', 'x-forwarded-proto': 'http', 'x-forwarded-host': new URL(east.url).host });
     expect(seen?.headers['x-forwarded-for']).toMatch(/^127\.0\.0\.1, 127\.0\.0\.1$/);
     expect(callsOf(east)).toEqual([]);
     expect(east.carried).toMatchObject([{ route: 'quote', answeredBy: 'peer', source: 'client', outcome: 'ok' }]);

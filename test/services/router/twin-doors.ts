@@ -64,6 +64,7 @@ export class Door {
   }
 
   async stop(): Promise<void> {
+    await this.streams.endAll('the test is over');
     await this.upstreams.stop();
     const closed = new Promise((resolve) => { this.#server.close(resolve); });
     this.#server.closeAllConnections();

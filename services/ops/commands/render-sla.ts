@@ -1,0 +1,56 @@
+/** The figures of all regions side by side, at most 80 columns. Pure; an unknown figure is a dash. */
+import type { PartName } from '../domain/health-score.ts';
+import type { RegionReport } from '../domain/report.ts';
+
+export interface AskedRegion {
+  readonly region: string;
+  readonly report: RegionReport | null;
+  /** Why there is no report. */
+  readonly error: string | null;
+}
+
+const LINE_WIDTH = 80;
+const PARTS: Readonly<Record<PartName, string>> = {
+  lag: 'lag p99 ≤ 2 s', success: 'API success ≥ 99.95 %', offsetGap: 'offset gap ≤ 100', config: 'config equal',
+};
+
+export function renderSla(asked: readonly AskedRegion[]): string {
+  const row = (label: string, read: (report: RegionReport) => string): string =>
+    label.padEnd(28) + asked.map(({ report }) => (report === null ? '–' : read(report)).padStart(24)).join('');
+  const points = (name: PartName) => (report: RegionReport): string => {
+    const part = report.health.parts.find((candidate) => candidate.name === name);
+    return part === undefined ? '–' : `${part.value === null ? 'no data  ' : ''}${part.points} / ${part.weight}`;
+  };
+  const lines = [
+    ''.padEnd(28) + asked.map(({ region }) => region.padStart(24)).join(''),
+    row('health score', (report) => `${report.health.score} / 100`),
+    ...Object.entries(PARTS).map(([name, label]) => row(`  ${label}`, points(name as PartName))),
+    row('lag 1 min p50 / p99', ({ lag }) => `${ms(lag.oneMinute.p50)} / ${ms(lag.oneMinute.p99)}`),
+    row('lag 10 min p99 / p99.9', ({ lag }) => `${ms(lag.tenMinutes.p99)} / ${ms(lag.tenMinutes.p999)}`),
+    row('API success 1 min', ({ api }) => percent(api.oneMinute.successRate)),
+    row('conflicts kept', ({ replication }) => String(replication.conflicts?.total ?? '–')),
+    row('processes up', ({ targets }) => `${targets.filter((target) => target.isUp).length} of ${targets.length}`),
+    row('state', (report) => report.state ?? '–'),
+    '',
+    ...alertLines(asked),
+    '',
+  ];
+  return lines.map((line) => line.slice(0, LINE_WIDTH).trimEnd()).join('\n');
+}
+
+function alertLines(asked: readonly AskedRegion[]): string[] {
+  const lines = asked.flatMap(({ region, report, error }) =>
+    report === null
+      ? [`${region} cannot be asked: ${error}`]
+      : report.alerts.map(({ severity, meaning }) => `${severity} ${region}: ${meaning}`));
+  return lines.length === 0 ? ['no alert stands'] : lines;
+}
+
+function ms(value: number | null): string {
+  return value === null ? '–' : value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
+}
+
+/** Rounded down, as on the page: 99.996 % is not 100 %. */
+function percent(share: number | null): string {
+  return share === null ? '–' : `${Math.floor(share * 100_000) / 1000} %`;
+}
