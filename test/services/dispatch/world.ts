@@ -37,7 +37,9 @@ export function at(north: number, east: number): Place {
 }
 
 export type World = {
+  /** Each with a connection pool of its own and the rights of dispatch. */
   readonly deps: readonly DispatchDeps[];
+  /** Root's, to look and to meddle. */
   readonly db: Database;
   readonly positions: Map<bigint, Place>;
   readonly news: News[];
@@ -51,13 +53,14 @@ export type World = {
 
 /** @param options.instances each with a connection pool and a node number of its own */
 export async function buildWorld(options: { instances?: number } = {}): Promise<World> {
-  const mysql = await startMysql({ schema: true });
-  const databases = Array.from({ length: options.instances ?? 2 }, () => openDatabase(mysql.config, { log: SILENT_LOG }));
+  const mysql = await startMysql({ grants: true });
+  const databases = Array.from({ length: options.instances ?? 2 }, () => openDatabase(mysql.users['tandem_dispatch'] ?? mysql.config, { log: SILENT_LOG }));
+  const db = openDatabase(mysql.config, { log: SILENT_LOG });
   let offsetMs = 0;
   const nowMs = (): number => Date.now() + offsetMs;
   const world: World = {
-    deps: databases.map((db, node) => instance(db, node)),
-    db: databases[0] as Database,
+    deps: databases.map((own, node) => instance(own, node)),
+    db,
     positions: new Map(),
     news: [],
     away: new Set(),
@@ -65,7 +68,7 @@ export async function buildWorld(options: { instances?: number } = {}): Promise<
     advanceMs: (ms) => void (offsetMs += ms),
     nowMs,
     async stop() {
-      await Promise.all(databases.map((db) => db.close()));
+      await Promise.all([db, ...databases].map((each) => each.close()));
       await mysql.stop();
     },
   };

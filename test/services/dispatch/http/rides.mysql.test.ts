@@ -15,6 +15,7 @@ const someone = (): bigint => (nextId += 1n);
 const rider = () => ({ id: someone(), role: 'rider' as const });
 const trip = () => ({ pickup: at(0, 2), dropoff: at(0, 20) });
 const CONCURRENT = 12;
+const madeIn = (region: number) => packId({ ms: Date.now(), region, node: 0, sequence: 0 });
 
 beforeAll(async () => {
   world = await buildWorld({ instances: 1 });
@@ -104,12 +105,11 @@ describe('a ride', () => {
   });
 
   test('that the peer made and that is not here yet is asked for there, once', async () => {
-    const made = (region: number) => packId({ ms: Date.now(), region, node: 0, sequence: 0 });
     const as = rider();
-    const there = await front.call('GET', `/v1/rides/${made(2)}`, { as });
+    const there = await front.call('GET', `/v1/rides/${madeIn(2)}`, { as });
     expect([there.status, there.headers.get('tandem-home')]).toEqual([421, 'west']);
-    expect((await front.call('GET', `/v1/rides/${made(2)}`, { as, headers: { 'tandem-forwarded': 'west' } })).status).toBe(404);
-    expect((await front.call('GET', `/v1/rides/${made(1)}`, { as })).status).toBe(404);
+    expect((await front.call('GET', `/v1/rides/${madeIn(2)}`, { as, headers: { 'tandem-forwarded': 'west' } })).status).toBe(404);
+    expect((await front.call('GET', `/v1/rides/${madeIn(1)}`, { as })).status).toBe(404);
   });
 
   test('is cancelled with or without a reason', async () => {
