@@ -96,7 +96,11 @@ export async function signToken(privateJwk: JWK, { accountId, role, ttlS }: Call
     .sign(await importJWK(privateJwk, ALGORITHM));
 }
 
-export type RoleHook = (request: HttpRequest) => Promise<void>;
+/**
+ * `any`, because fastify infers a route's schema types from all of its hooks too: a hook typed for any schema would make
+ * the handler's body and params unknown.
+ */
+export type RoleHook = (request: any) => Promise<void>;
 
 const roleHooks = new WeakSet<object>();
 
@@ -106,7 +110,7 @@ const roleHooks = new WeakSet<object>();
  * Throws unauthenticated (401) or forbidden (403).
  */
 export function requireRole(...roles: readonly [Role, ...Role[]]): RoleHook {
-  const hook: RoleHook = async (request) => {
+  const hook: RoleHook = async (request: HttpRequest) => {
     const caller = await callerOf(request);
     if (!roles.includes(caller.role)) throw new TandemError('forbidden', `This is for a ${roles.join(' or ')}, not for a ${caller.role}.`);
     request.caller = caller;

@@ -6,7 +6,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { fastify } from 'fastify';
+import { LogController, fastify } from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RawServerDefault } from 'fastify';
 import { assert } from '../kernel/assert.ts';
 import { CODES } from '../kernel/codes.ts';
@@ -72,9 +72,8 @@ export interface HttpOptions {
 export function buildHttp({ name, log, metrics, verifyToken, checks = {}, openapi }: HttpOptions): HttpApp {
   const app: HttpApp = fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: requestIdOf,
-    requestIdLogLabel: 'requestId',
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: RECEIVE_DEADLINE_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
