@@ -17,6 +17,8 @@ import type { Column } from './table-shape.ts';
 export const SETTLE_DEADLINE_MS = 30_000;
 /** How long a difference must stand still where no watermark can vouch for it. */
 export const STILL_MS = 2_000;
+/** A heartbeat's version may run ahead of its wall clock by the drift that clocks are allowed (500 ms), and as much again. */
+const CLOCK_MARGIN_MS = 1_000;
 const POLL_MS = 100;
 
 export interface SettleRequest {
@@ -61,7 +63,7 @@ export async function settle(suspects: readonly Verdict[], request: SettleReques
 async function waitForBoth({ left, right, nowMs, signal }: SettleRequest, untilMs: number): Promise<boolean> {
   const beganMs = nowMs();
   const clocks = await Promise.all([left.nowHlc(), right.nowHlc()]);
-  const target = clocks[0] > clocks[1] ? clocks[0] : clocks[1];
+  const target = (clocks[0] > clocks[1] ? clocks[0] : clocks[1]) + (BigInt(CLOCK_MARGIN_MS) << 16n);
   for (;;) {
     const marks = await Promise.all([left.watermark(), right.watermark()]);
     const stoodStill = nowMs() - beganMs >= STILL_MS;

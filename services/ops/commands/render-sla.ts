@@ -17,14 +17,10 @@ const PARTS: Readonly<Record<PartName, string>> = {
 export function renderSla(asked: readonly AskedRegion[]): string {
   const row = (label: string, read: (report: RegionReport) => string): string =>
     label.padEnd(28) + asked.map(({ report }) => (report === null ? '–' : read(report)).padStart(24)).join('');
-  const points = (name: PartName) => (report: RegionReport): string => {
-    const part = report.health.parts.find((candidate) => candidate.name === name);
-    return part === undefined ? '–' : `${part.value === null ? 'no data  ' : ''}${part.points} / ${part.weight}`;
-  };
   const lines = [
     ''.padEnd(28) + asked.map(({ region }) => region.padStart(24)).join(''),
     row('health score', (report) => `${report.health.score} / 100`),
-    ...Object.entries(PARTS).map(([name, label]) => row(`  ${label}`, points(name as PartName))),
+    ...Object.entries(PARTS).map(([name, label]) => row(`  ${label}`, (report) => pointsOf(report, name as PartName))),
     row('lag 1 min p50 / p99', ({ lag }) => `${ms(lag.oneMinute.p50)} / ${ms(lag.oneMinute.p99)}`),
     row('lag 10 min p99 / p99.9', ({ lag }) => `${ms(lag.tenMinutes.p99)} / ${ms(lag.tenMinutes.p999)}`),
     row('API success 1 min', ({ api }) => percent(api.oneMinute.successRate)),
@@ -36,6 +32,11 @@ export function renderSla(asked: readonly AskedRegion[]): string {
     '',
   ];
   return lines.map((line) => line.slice(0, LINE_WIDTH).trimEnd()).join('\n');
+}
+
+function pointsOf(report: RegionReport, name: PartName): string {
+  const part = report.health.parts.find((candidate) => candidate.name === name);
+  return part === undefined ? '–' : `${part.value === null ? 'no data  ' : ''}${part.points} / ${part.weight}`;
 }
 
 function alertLines(asked: readonly AskedRegion[]): string[] {

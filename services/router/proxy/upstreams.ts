@@ -100,7 +100,7 @@ export class Upstreams {
     if (change === 'unchanged') return;
     if (change === 'recovered') this.#balancer.forget(upstream);
     const line = change === 'fell' ? this.#log.warn : this.#log.info;
-    line.call(this.#log, { instance: upstream.instance.name }, change === 'fell' ? 'instance is unhealthy' : 'instance is back');
+    line.call(this.#log, { target: upstream.instance.name }, change === 'fell' ? 'instance is unhealthy' : 'instance is back');
   }
 
   #recomputeAll(): void {
