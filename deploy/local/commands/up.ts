@@ -59,21 +59,22 @@ async function up(flags: UpFlags): Promise<number> {
   const source = await loadTrips({ file: flags.trips, cache: dirs.cache, say });
   const stack = await startStack({ dirs, env: process.env, say });
   tellWhere(stack, say);
-  const summary = flags.rides === 0 ? null : await drive({ stack, source, flags, say, startedMs });
-  if (summary !== null) {
-    if (!flags.json) process.stdout.write(renderSummary(summary));
-    else printJson(summary);
+  const driven = flags.rides === 0 ? null : await drive({ stack, source, flags, say, startedMs });
+  if (driven !== null) {
+    if (flags.json) printJson(driven.summary);
+    else process.stdout.write(renderSummary(driven.summary));
   }
   if (!flags.detach) await stayUntilInterrupted(say);
-  return summary === null || isWell(summary) ? EXIT.done : EXIT.failed;
+  return driven === null || driven.isWell ? EXIT.done : EXIT.failed;
 }
 
-/** The promises that a summary can break; a rejected ride is an answer, a lost one is not. */
-function isWell({ diff, ids }: Summary): boolean {
-  return diff.rowsDifferent === 0 && ids.duplicates === 0;
+interface Driven {
+  readonly summary: Summary;
+  /** Both regions hold the same and every promise held; a rejected ride is an answer, a lost one is not. */
+  readonly isWell: boolean;
 }
 
-async function drive(parts: { stack: RunningStack; source: TripSource; flags: UpFlags; say: Say; startedMs: number }): Promise<Summary> {
+async function drive(parts: { stack: RunningStack; source: TripSource; flags: UpFlags; say: Say; startedMs: number }): Promise<Driven> {
   const { stack: { plan, topology, secrets }, source, flags, say, startedMs } = parts;
   const trips = source.trips.slice(0, flags.rides);
   if (trips.length < flags.rides) say(`${source.source} has only ${trips.length} trips: driving all of them`);
@@ -83,8 +84,14 @@ async function drive(parts: { stack: RunningStack; source: TripSource; flags: Up
   const report = await runReplay({ topology, mintToken: mint, trips, starts: source.starts, speed: flags.speed, onProgress: progressTeller(say) });
   say('rides are over; comparing both regions row by row');
   const verdict = await judgeReplay(topology, report);
-  for (const { claim, region, what } of verdict.violations) say(`broken in ${region}: ${claim}: ${what}`);
-  return summarise({ plan, topology, baseline, source: source.source, report, verdict, wallMs: performance.now() - startedMs });
+  tellViolations(verdict.violations, say);
+  const summary = await summarise({ plan, topology, baseline, source: source.source, report, verdict, wallMs: performance.now() - startedMs });
+  return { summary, isWell: verdict.violations.length === 0 && verdict.rowsDifferent === 0 && verdict.ids.duplicates === 0 };
+}
+
+function tellViolations(violations: Verdict['violations'], say: Say): void {
+  for (const { claim, region, what } of violations.slice(0, VIOLATIONS_SHOWN_MAX)) say(`broken in ${region}: ${claim}: ${what}`);
+  if (violations.length > VIOLATIONS_SHOWN_MAX) say(`and ${violations.length - VIOLATIONS_SHOWN_MAX} more broken promises`);
 }
 
 function tellWhere({ topology }: RunningStack, say: Say): void {

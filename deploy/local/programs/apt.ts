@@ -18,6 +18,7 @@ const INSTALL_DEADLINE_MS = 1_800_000;
 /** Another apt may be at work; wait for its lock rather than fail. */
 const QUIET = ['-q', '-y', '-o', 'Dpkg::Use-Pty=0', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
 const ENV = { DEBIAN_FRONTEND: 'noninteractive' };
+const SHOW_EVERY_MS = 1_000;
 const WORTH_SHOWING = /^(Get:|Unpacking|Setting up)/;
 
 export class Apt {
@@ -96,17 +97,22 @@ export class Apt {
     return ran.status === 0;
   }
 
+  /** Now and then a line of what apt is at: it has three for each of a hundred packages. */
+  #progress(): (line: string) => void {
+    let lastMs = 0;
+    return (line) => {
+      if (!WORTH_SHOWING.test(line) || performance.now() - lastMs < SHOW_EVERY_MS) return;
+      lastMs = performance.now();
+      this.#say(`  ${line.slice(0, 70)}`);
+    };
+  }
+
   async #changing(args: readonly string[]): Promise<Ran> {
     const rights = await this.rights();
     if (rights === null) return { status: 126, output: 'not root, and sudo asks for a password' };
     // Through env, because sudo drops the environment it is called in.
     const [command = 'apt-get', ...rest] = [...rights, 'env', `DEBIAN_FRONTEND=${ENV.DEBIAN_FRONTEND}`, 'apt-get', ...args];
-    return run(command, rest, {
-      deadlineMs: INSTALL_DEADLINE_MS,
-      onLine: (line) => {
-        if (WORTH_SHOWING.test(line)) this.#say(`  ${line.slice(0, 110)}`);
-      },
-    });
+    return run(command, rest, { deadlineMs: INSTALL_DEADLINE_MS, onLine: this.#progress() });
   }
 }
 
