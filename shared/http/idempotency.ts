@@ -86,9 +86,9 @@ export async function runIdempotent(deps: IdempotentDeps, work: (tx: Sql) => Pro
   }
 }
 
-/** Sends what runIdempotent gave; resolves once it has left. */
-export async function sendAnswer(reply: HttpReply, { status, headers = {}, body }: Answer): Promise<void> {
-  await reply.code(status).headers(headers).header('content-type', 'application/json; charset=utf-8').serializer(String).send(JSON.stringify(body));
+/** Sends what runIdempotent gave; an async handler returns the reply, or awaits it. */
+export function sendAnswer(reply: HttpReply, { status, headers = {}, body }: Answer): HttpReply {
+  return reply.code(status).headers(headers).header('content-type', 'application/json; charset=utf-8').serializer(String).send(JSON.stringify(body));
 }
 
 type Claim = { readonly kind: 'mine'; readonly lockedUntil: Date } | { readonly kind: 'done'; readonly answer: Answer };
