@@ -51,7 +51,7 @@ CREATE TABLE IF NOT EXISTS ledger_accounts (
   updated_at     DATETIME(3)     NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3),
   _hlc           BIGINT UNSIGNED NOT NULL DEFAULT 0 INVISIBLE,
   _origin        TINYINT UNSIGNED NOT NULL DEFAULT 0 INVISIBLE,
-  UNIQUE KEY one_account_a_kind (owner_id, kind, currency)
+  UNIQUE KEY one_account_a_kind (owner_id, kind, currency, unit)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE IF NOT EXISTS ledger_transactions (
