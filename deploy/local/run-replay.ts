@@ -22,9 +22,9 @@ import type { LogSink } from '../../shared/kernel/log-sink.ts';
 import { openDatabase } from '../../shared/mysql/database.ts';
 import type { Database } from '../../shared/mysql/database.ts';
 
-/** A fleet as large as the smaller one of the Manhattan baselines, but never more cars than trips would need. */
+/** A fleet as large as the smaller one of the Manhattan baselines; fewer cars than FLEET_MIN leave parts of town without one. */
 export const FLEET_MAX = 200;
-const FLEET_MIN = 20;
+const FLEET_MIN = 100;
 const POLICY_KEY = `${POLICY_PREFIX}dispatch`;
 
 export type MintToken = (role: 'rider' | 'driver', accountId: string) => Promise<string>;
