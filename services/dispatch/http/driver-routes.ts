@@ -4,6 +4,7 @@
  * Invariant: a driver acts on their own offers and stops only; those of others are told as not existing. Every answer
  * carries the plan as it stands after the call, so that a driver whose stream is broken can still drive.
  */
+import { requireRole } from '../../../shared/http/auth.ts';
 import type { HttpApp, HttpReply } from '../../../shared/http/http-server.ts';
 import { unitOfAccount } from '../../../shared/unit/unit.ts';
 import { acceptOffer } from '../flows/accept.ts';
@@ -13,7 +14,7 @@ import { alightRider, arriveAtStop, boardRider } from '../flows/stops.ts';
 import type { AtStop, StopRequest } from '../flows/stops.ts';
 import type { DispatchDeps } from '../ports.ts';
 import { offerView, rideView, routeView, shiftView, stopView } from '../wire.ts';
-import { idIn, only, sayUnit } from './requests.ts';
+import { idIn, sayUnit } from './requests.ts';
 import type { IdRequest } from './requests.ts';
 import { AcceptView, AtStopView, BoardBody, DeclineView, IdParams, ShiftBody, ShiftView } from './schemas.ts';
 
@@ -27,7 +28,7 @@ export function addDriverRoutes(app: HttpApp, deps: DispatchDeps): void {
 
 function addShift(app: HttpApp, deps: DispatchDeps): void {
   app.put('/v1/driver/shift', {
-    onRequest: only('driver'),
+    onRequest: requireRole('driver'),
     schema: {
       tags: TAGS,
       summary: 'Go on shift or off',
@@ -46,7 +47,7 @@ function addShift(app: HttpApp, deps: DispatchDeps): void {
 
 function addOffers(app: HttpApp, deps: DispatchDeps): void {
   app.post('/v1/driver/offers/:id/accept', {
-    onRequest: only('driver'),
+    onRequest: requireRole('driver'),
     schema: {
       tags: TAGS,
       summary: 'Take an offered ride',
@@ -62,7 +63,7 @@ function addOffers(app: HttpApp, deps: DispatchDeps): void {
   });
 
   app.post('/v1/driver/offers/:id/decline', {
-    onRequest: only('driver'),
+    onRequest: requireRole('driver'),
     schema: {
       tags: TAGS,
       summary: 'Turn an offered ride down',
@@ -80,7 +81,7 @@ function addOffers(app: HttpApp, deps: DispatchDeps): void {
 
 function addStops(app: HttpApp, deps: DispatchDeps): void {
   app.post('/v1/driver/stops/:id/arrive', {
-    onRequest: only('driver'),
+    onRequest: requireRole('driver'),
     schema: {
       tags: TAGS,
       summary: 'Arrive at the next stop',
@@ -91,7 +92,7 @@ function addStops(app: HttpApp, deps: DispatchDeps): void {
   }, async (request, reply) => atStopView(await arriveAtStop(deps, stopOf(request, reply))));
 
   app.post('/v1/driver/stops/:id/board', {
-    onRequest: only('driver'),
+    onRequest: requireRole('driver'),
     schema: {
       tags: TAGS,
       summary: 'Let the rider board, with their OTP',
@@ -103,7 +104,7 @@ function addStops(app: HttpApp, deps: DispatchDeps): void {
   }, async (request, reply) => atStopView(await boardRider(deps, { ...stopOf(request, reply), otp: request.body.otp })));
 
   app.post('/v1/driver/stops/:id/alight', {
-    onRequest: only('driver'),
+    onRequest: requireRole('driver'),
     schema: {
       tags: TAGS,
       summary: 'Let the rider out: the ride is completed',

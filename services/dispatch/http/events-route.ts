@@ -4,13 +4,14 @@
  * Invariant: only the rider of the ride, or an operator, gets a stream. A client that comes back with the last event of a
  * ride that is over gets 204, on which an EventSource stops coming back.
  */
+import { requireRole } from '../../../shared/http/auth.ts';
 import { openEventStream } from '../../../shared/http/event-stream.ts';
 import type { HttpApp } from '../../../shared/http/http-server.ts';
 import { isTerminal } from '../domain/ride-state.ts';
 import type { EventFeed } from '../events/event-feed.ts';
 import type { DispatchDeps } from '../ports.ts';
 import type { RideEvent } from '../store/ride-events.ts';
-import { findOwnRide, only, sayUnit } from './requests.ts';
+import { findOwnRide, sayUnit } from './requests.ts';
 import { streamRide } from './ride-stream.ts';
 import { EventHeaders, IdParams } from './schemas.ts';
 
@@ -22,7 +23,7 @@ the ride, \`position\` events without id carry \`lat\`, \`lon\`, \`at\`. Send La
 
 export function addEventsRoute(app: HttpApp, deps: DispatchDeps, feed: EventFeed<RideEvent>): void {
   app.get('/v1/rides/:id/events', {
-    onRequest: only('rider', 'operator'),
+    onRequest: requireRole('rider', 'operator'),
     schema: { tags: ['rides'], summary: 'Follow a ride', description: DESCRIPTION, params: IdParams, headers: EventHeaders },
   }, async (request, reply) => {
     const ride = await findOwnRide(deps, request);

@@ -4,9 +4,7 @@
  * Invariant: a row of somebody else is answered as one that does not exist; an operator sees every ride. The unit goes
  * into the answer as soon as it is known, so that routers learn it from refusals too.
  */
-import { requireRole } from '../../../shared/http/auth.ts';
-import type { Role } from '../../../shared/http/auth.ts';
-import { runIdempotent, sendAnswer } from '../../../shared/http/idempotency.ts';
+import { runIdempotent } from '../../../shared/http/idempotency.ts';
 import type { Answer, IdempotentRequest } from '../../../shared/http/idempotency.ts';
 import type { HttpReply, HttpRequest } from '../../../shared/http/http-server.ts';
 import { TANDEM_UNIT } from '../../../shared/http/tandem-token.ts';
@@ -21,11 +19,6 @@ import { findRide } from '../store/rides.ts';
 import type { Ride } from '../store/rides.ts';
 
 export type IdRequest = Pick<HttpRequest, 'caller'> & { readonly params: { readonly id: string } };
-
-/** requireRole(), with a parameter type so loose that the route's own schema goes on typing its request. */
-export function only(...roles: readonly [Role, ...Role[]]): (request: any) => Promise<void> {
-  return requireRole(...roles);
-}
 
 /** Throws validation-failed beyond 63 bits. */
 export function idIn(request: Pick<IdRequest, 'params'>): bigint {
@@ -60,11 +53,10 @@ export async function findOwnQuote(deps: DispatchDeps, input: { quoteId: bigint;
 }
 
 /** Does `work` once for the request's idempotency key. The home check must have come before. */
-export async function answerOnce(
-  deps: DispatchDeps,
-  to: { request: IdempotentRequest; reply: HttpReply; unit: number },
+export function answerOnce(
+  { db, clock, nowMs }: DispatchDeps,
+  input: { request: IdempotentRequest; unit: number },
   work: (tx: Sql) => Promise<Answer>,
-): Promise<HttpReply> {
-  const { db, clock, nowMs } = deps;
-  return sendAnswer(to.reply, await runIdempotent({ db, clock, nowMs, request: to.request, unit: to.unit }, work));
+): Promise<Answer> {
+  return runIdempotent({ db, clock, nowMs, ...input }, work);
 }

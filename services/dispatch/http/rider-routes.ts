@@ -4,8 +4,9 @@
  * Invariant: a rider sees and changes their own rides only, and is told of others' as of rides that do not exist; an
  * operator sees all. Nothing is written, not even an idempotency key, before it is certain that the unit is at home here.
  */
+import { requireRole } from '../../../shared/http/auth.ts';
 import type { HttpApp } from '../../../shared/http/http-server.ts';
-import { idempotentRequestOf } from '../../../shared/http/idempotency.ts';
+import { idempotentRequestOf, sendAnswer } from '../../../shared/http/idempotency.ts';
 import { parseId } from '../../../shared/id/id-layout.ts';
 import { unitOfPlace } from '../../../shared/unit/unit.ts';
 import { bookRide } from '../flows/book.ts';
@@ -16,7 +17,7 @@ import { nobody } from '../flows/write.ts';
 import type { DispatchDeps } from '../ports.ts';
 import { insertQuote } from '../store/quotes.ts';
 import { quoteView, rideView } from '../wire.ts';
-import { answerOnce, findOwnQuote, findOwnRide, idIn, only, sayUnit, viewerOf } from './requests.ts';
+import { answerOnce, findOwnQuote, findOwnRide, idIn, sayUnit, viewerOf } from './requests.ts';
 import { BookBody, CancelBody, IdParams, KeyedHeaders, QuoteBody, QuoteView, RatingBody, RideView } from './schemas.ts';
 
 const TAGS = ['rides'];
@@ -29,7 +30,7 @@ export function addRiderRoutes(app: HttpApp, deps: DispatchDeps): void {
 
 function addQuotes(app: HttpApp, deps: DispatchDeps): void {
   app.post('/v1/quotes', {
-    onRequest: only('rider'),
+    onRequest: requireRole('rider'),
     schema: {
       tags: TAGS,
       summary: 'Ask what a ride costs and what is promised',
@@ -45,16 +46,17 @@ function addQuotes(app: HttpApp, deps: DispatchDeps): void {
     deps.units.assertHome(unit);
     const once = idempotentRequestOf(request);
     const quote = await makeQuote(deps, { riderId: once.accountId, pickup, dropoff, seats, pooled });
-    return answerOnce(deps, { request: once, reply, unit }, async (tx) => {
+    const answer = await answerOnce(deps, { request: once, unit }, async (tx) => {
       await insertQuote(tx, quote);
       return { status: 201, body: quoteView(quote) };
     });
+    return sendAnswer(reply, answer);
   });
 }
 
 function addRides(app: HttpApp, deps: DispatchDeps): void {
   app.post('/v1/rides', {
-    onRequest: only('rider'),
+    onRequest: requireRole('rider'),
     schema: {
       tags: TAGS,
       summary: 'Book a ride from a quote',
@@ -68,17 +70,17 @@ function addRides(app: HttpApp, deps: DispatchDeps): void {
     sayUnit(reply, quote.unit);
     deps.units.assertHome(quote.unit);
     let told = nobody();
-    const answer = await answerOnce(deps, { request: idempotentRequestOf(request), reply, unit: quote.unit }, async (tx) => {
+    const answer = await answerOnce(deps, { request: idempotentRequestOf(request), unit: quote.unit }, async (tx) => {
       told = nobody();
       const ride = await bookRide({ tx, deps, now: new Date(deps.nowMs()), told }, quote);
       return { status: 201, body: rideView(ride, 'rider') };
     });
     deps.nudges.publish(told);
-    return answer;
+    return sendAnswer(reply, answer);
   });
 
   app.get('/v1/rides/:id', {
-    onRequest: only('rider', 'operator'),
+    onRequest: requireRole('rider', 'operator'),
     schema: { tags: TAGS, summary: 'See a ride', params: IdParams, response: { 200: RideView } },
   }, async (request, reply) => {
     const ride = await findOwnRide(deps, request);
@@ -89,7 +91,7 @@ function addRides(app: HttpApp, deps: DispatchDeps): void {
 
 function addEnds(app: HttpApp, deps: DispatchDeps): void {
   app.post('/v1/rides/:id/cancel', {
-    onRequest: only('rider', 'operator'),
+    onRequest: requireRole('rider', 'operator'),
     schema: {
       tags: TAGS,
       summary: 'Call a ride off before boarding',
@@ -106,7 +108,7 @@ function addEnds(app: HttpApp, deps: DispatchDeps): void {
   });
 
   app.post('/v1/rides/:id/rating', {
-    onRequest: only('rider'),
+    onRequest: requireRole('rider'),
     schema: {
       tags: TAGS,
       summary: 'Rate a completed ride',

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openEtcd } from '../../../shared/etcd/etcd.ts';
 import { seedUnits } from '../../../shared/etcd/units.ts';
 import { signToken } from '../../../shared/http/auth.ts';
@@ -27,6 +27,9 @@ import type { TestMysql } from '../../harness/mysql.ts';
 import { startRedis } from '../../harness/redis.ts';
 import type { TestRedis } from '../../harness/redis.ts';
 import { at } from './world.ts';
+
+// Whole processes start here, on machines that may have much else to do.
+vi.setConfig({ testTimeout: 90_000 });
 
 const LOOPBACK = '127.0.0.1';
 const REGIONS = 'east=1,west=2';
@@ -157,15 +160,18 @@ async function startInstance(number: number): Promise<Instance> {
   return instance;
 }
 
-async function ready({ http, child, output }: Instance): Promise<void> {
-  await withDeadline('readiness', 20_000, async (signal) => {
-    for (;;) {
-      signal.throwIfAborted();
-      if (child.exitCode !== null) throw new Error(`dispatch ended: ${output}`);
-      const response = await fetch(`http://${LOOPBACK}:${http}/health/ready`).catch(() => undefined);
+async function ready(instance: Instance): Promise<void> {
+  let reasons = '';
+  await withDeadline('readiness', 60_000, async (signal) => {
+    while (!signal.aborted && instance.child.exitCode === null) {
+      const response = await fetch(`http://${LOOPBACK}:${instance.http}/health/ready`, { signal }).catch(() => undefined);
       if (response?.status === 200) return;
+      reasons = (await response?.text()) ?? 'not listening';
       await sleep(50, signal);
     }
+    throw new Error('it has ended');
+  }).catch((cause: unknown) => {
+    throw new Error(`dispatch is not ready: ${reasons}\n${instance.output}`, { cause });
   });
 }
 
@@ -197,6 +203,6 @@ async function* followDriver({ grpc }: Instance, signal: AbortSignal): AsyncGene
 }
 
 async function next<T>(events: AsyncGenerator<T>): Promise<T> {
-  const { value } = await withDeadline('the next event', 10_000, () => events.next());
+  const { value } = await withDeadline('the next event', 20_000, () => events.next());
   return value as T;
 }

@@ -3,13 +3,14 @@
  *
  * Invariant: instances share nothing but the database, as in earnest. What other services would say is set by the test.
  */
+import type { Engine } from '../../../deploy/local/servers/mysql-program.ts';
 import { HybridClock } from '../../../shared/clock/hybrid-clock.ts';
 import { IdGenerator } from '../../../shared/id/id-generator.ts';
 import { Regions } from '../../../shared/kernel/region.ts';
 import { TandemError } from '../../../shared/kernel/tandem-error.ts';
 import { openDatabase } from '../../../shared/mysql/database.ts';
 import type { Database } from '../../../shared/mysql/database.ts';
-import { startMysql } from '../../harness/mysql.ts';
+import { engines, startMysql } from '../../harness/mysql.ts';
 import { SILENT_LOG } from '../../harness/mysql-schema.ts';
 import type { Place } from '../../../services/dispatch/domain/travel.ts';
 import { greatCircleM } from '../../../services/dispatch/domain/travel.ts';
@@ -51,9 +52,9 @@ export type World = {
   stop(): Promise<void>;
 };
 
-/** @param options.instances each with a connection pool and a node number of its own */
-export async function buildWorld(options: { instances?: number } = {}): Promise<World> {
-  const mysql = await startMysql({ grants: true });
+/** @param options.instances how many; engine: the first of engines() by default */
+export async function buildWorld(options: { instances?: number; engine?: Engine } = {}): Promise<World> {
+  const mysql = await startMysql({ grants: true, engine: options.engine ?? (await engines())[0] });
   const databases = Array.from({ length: options.instances ?? 2 }, () => openDatabase(mysql.users['tandem_dispatch'] ?? mysql.config, { log: SILENT_LOG }));
   const db = openDatabase(mysql.config, { log: SILENT_LOG });
   let offsetMs = 0;
