@@ -92,6 +92,8 @@ describe.skipIf(CHROMIUM === undefined)('the SLA page', () => {
       for (const viewport of [{ width: 375, height: 812 }, { width: 1280, height: 900 }]) {
         const page = await open({ colorScheme, viewport });
         expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+        const figures = "document.getElementById('figures')";
+        expect(await page.evaluate(`${figures}.scrollWidth <= ${figures}.clientWidth`)).toBe(true);
         await shoot(page, `${colorScheme}-${viewport.width}`);
       }
     }
