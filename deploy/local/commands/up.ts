@@ -7,6 +7,7 @@
 import { once } from 'node:events';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
+import type { Verdict } from '../../../chaos/judge.ts';
 import { sayOnStderr } from '../console.ts';
 import type { Say } from '../console.ts';
 import { progressTeller } from '../progress.ts';
@@ -27,6 +28,7 @@ export const RIDES_DEFAULT = 300;
 export const SPEED_DEFAULT = 20;
 const RIDES_MAX = 1_000_000;
 const SPEED_MAX = 1_000;
+const VIOLATIONS_SHOWN_MAX = 10;
 
 interface UpFlags {
   readonly detach?: true;
