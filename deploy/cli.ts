@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { registerDiff } from '../cdc/reconcile/commands/diff.ts';
+import { registerSla } from '../services/ops/commands/sla.ts';
 import { readTopology } from '../shared/config/topology.ts';
 import { registerChaos } from './local/commands/chaos.ts';
 import { registerDown } from './local/commands/down.ts';
@@ -36,6 +37,7 @@ registerStatus(program);
 registerTest(program);
 registerToken(program);
 registerDiff(program, deps);
+registerSla(program, deps);
 registerChaos(program);
 
 try {
