@@ -7,6 +7,9 @@ import { startApply } from '../../cdc/apply/apply.ts';
 import type { Apply } from '../../cdc/apply/apply.ts';
 import { startCapture } from '../../cdc/capture/capture.ts';
 import type { Capture } from '../../cdc/capture/capture.ts';
+import { decodeChange } from '../../cdc/change/codec.ts';
+import { changeTopic } from '../../cdc/change/envelope.ts';
+import type { Change } from '../../cdc/change/envelope.ts';
 import { sleep } from '../../shared/kernel/deadline.ts';
 import type { LogSink } from '../../shared/kernel/log-sink.ts';
 import { Regions } from '../../shared/kernel/region.ts';
@@ -164,6 +167,22 @@ export async function startTwin(engine: TestMysql['engine']): Promise<Twin> {
       await Promise.all(started.map((server) => server.stop()));
     },
   };
+}
+
+/** The end of each partition of a region's topic now, for dataSince(). */
+export async function topicEnds({ kafka, side }: Region): Promise<ReadonlyMap<number, bigint>> {
+  return new Map((await kafka.topicOffsets(changeTopic(side))).map(({ partition, high }) => [partition, high]));
+}
+
+/** What a region sent after those ends, heartbeats left out. */
+export async function dataSince({ kafka, side }: Region, ends: ReadonlyMap<number, bigint>): Promise<Change[]> {
+  const changes: Change[] = [];
+  for (const { partition, high } of await kafka.topicOffsets(changeTopic(side))) {
+    const end = ends.get(partition) ?? 0n;
+    const messages = await kafka.readLast(changeTopic(side), partition, Number(high - end));
+    changes.push(...messages.filter(({ offset }) => offset >= end).map(({ value }) => decodeChange(value.toString())));
+  }
+  return changes.filter(({ table }) => table !== '_heartbeats');
 }
 
 /** Waits until `target` has applied a heartbeat in every partition that `source` wrote after this call. */
