@@ -27,8 +27,7 @@ export interface ChannelLease {
   readonly client: Client;
   /** It has been ready before: a call that finds it broken should fail at once rather than wait. */
   readonly isWarm: boolean;
-  /** `wasReached`: a server answered, whatever it said. */
-  release(outcome: { readonly wasReached: boolean }): void;
+  release(): void;
 }
 
 type Slot = { readonly client: Client; calls: number; isWarm: boolean; isRetired: boolean };
@@ -47,19 +46,19 @@ export class Channel {
   }
 
   get isReady(): boolean {
-    return this.#current.client.getChannel().getConnectivityState(true) === connectivityState.READY;
+    return isConnected(this.#current);
   }
 
   take(): ChannelLease {
     if (this.#isClosed) throw new TandemError('not-ready', 'The client is closed.');
     const slot = this.#current;
     slot.calls += 1;
+    slot.isWarm ||= isConnected(slot);
     return {
       client: slot.client,
       isWarm: slot.isWarm,
-      release: ({ wasReached }) => {
+      release: () => {
         slot.calls -= 1;
-        if (wasReached) slot.isWarm = true;
         closeUnused(slot);
       },
     };
@@ -92,6 +91,11 @@ function openSlot(targets: readonly string[]): Slot {
   // Asking with true begins to connect: the first call should find a connection.
   client.getChannel().getConnectivityState(true);
   return { client, calls: 0, isWarm: false, isRetired: false };
+}
+
+/** Asking with true also begins to connect where nothing is: an idle channel is on its way back before it is needed. */
+function isConnected(slot: Slot): boolean {
+  return slot.client.getChannel().getConnectivityState(true) === connectivityState.READY;
 }
 
 function slotReady(slot: Slot, deadlineMs: number): Promise<void> {

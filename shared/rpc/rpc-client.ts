@@ -5,7 +5,7 @@
  * or the reason of its own signal. Until a connection was ready once, calls wait for it within their deadline; later
  * they fail at once when no target can be reached. No call is sent twice: whether it may be is the caller's to know.
  */
-import { Metadata, status } from '@grpc/grpc-js';
+import { Metadata } from '@grpc/grpc-js';
 import type { Client, ClientReadableStream, MethodDefinition, ServiceError } from '@grpc/grpc-js';
 import { TandemError } from '../kernel/tandem-error.ts';
 import type { LogSink } from '../kernel/log-sink.ts';
@@ -127,14 +127,14 @@ class Caller {
   }
 
   #ended({ span, end }: Begun, lease: ChannelLease): void {
-    lease.release({ wasReached: true });
+    lease.release();
     end();
     span.end();
   }
 
   #failed({ span, end, what }: Begun, lease: ChannelLease, { cause, signal }: { readonly cause: unknown; readonly signal: AbortSignal | undefined }): unknown {
     const error = isServiceError(cause) ? errorOf(cause, what) : new TandemError('internal', `${what} could not be sent`, { cause });
-    lease.release({ wasReached: isServiceError(cause) && cause.code !== status.UNAVAILABLE && cause.code !== status.DEADLINE_EXCEEDED && cause.code !== status.CANCELLED });
+    lease.release();
     end(error);
     span.fail(error);
     span.end();

@@ -5,7 +5,7 @@
  * fast as the caller reads. drain() takes no new calls, lets unary calls finish, and ends streams with `not-ready`, so
  * that their callers go elsewhere. It checks no tokens: it listens where only Tandem's own processes reach it.
  */
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server, ServerCredentials, logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import type { ServerUnaryCall, ServerWritableStream, ServiceDefinition, UntypedServiceImplementation, sendUnaryData } from '@grpc/grpc-js';
 import { assert } from '../kernel/assert.ts';
 import { withDeadline } from '../kernel/deadline.ts';
@@ -55,6 +55,8 @@ export interface RpcServer {
 /** Listens. Throws port-taken. */
 export async function startRpcServer({ host, port, services, log, metrics }: RpcServerOptions): Promise<RpcServer> {
   const server = new Server({ 'grpc.max_receive_message_length': MESSAGE_BYTES_MAX, 'grpc.max_send_message_length': MESSAGE_BYTES_MAX });
+  // grpc-js writes plain text to stderr; what matters of it reaches us as errors.
+  setLogVerbosity(logVerbosity.NONE);
   const draining = new AbortController();
   const answerer = new Answerer({ log, begin: callRecorder('server', metrics), draining: draining.signal });
   for (const service of services) {
