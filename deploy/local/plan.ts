@@ -31,7 +31,7 @@ export function parseLocalRegions(text: string = REGIONS_DEFAULT): Regions {
  * HAZARD: etcd remembers its members' addresses from its first start. With other ports its old data would look for peers
  * that are not there, and never find a majority; so such a plan is refused. Throws config-invalid.
  */
-export function refuseMovedEtcd(next: Plan, last: Plan | null): void {
+export function refuseMovedEtcd(next: Pick<Plan, 'ports'>, last: Plan | null): void {
   if (last === null) return;
   const before = new Map(etcdPorts(last).map(({ variable, port }) => [variable, port]));
   const moved = etcdPorts(next).filter(({ variable, port }) => before.has(variable) && before.get(variable) !== port);
@@ -41,7 +41,16 @@ export function refuseMovedEtcd(next: Plan, last: Plan | null): void {
     `etcd's ports are fixed at its first start, and these have changed:\n${list.join('\n')}\nSet them back, or use another TANDEM_STATE for another deployment.`);
 }
 
-function etcdPorts(plan: Plan): ReturnType<typeof allPorts> {
+/** MariaDB and MySQL cannot read each other's files: the data that is there decides. Throws config-invalid. */
+export function refuseOtherEngine(next: Plan, last: Plan | null): void {
+  const { engine, mysqld } = next.programs.mysql;
+  if (last === null || last.programs.mysql.engine === engine) return;
+  throw new TandemError('config-invalid',
+    `the data here was written by ${last.programs.mysql.engine} (${last.programs.mysql.mysqld}), and ${mysqld} is ${engine}: neither reads the other's files.\n`
+    + 'Set TANDEM_MYSQLD to a server of the same kind, or use another TANDEM_STATE for another deployment.');
+}
+
+function etcdPorts(plan: Pick<Plan, 'ports'>): ReturnType<typeof allPorts> {
   return allPorts(plan.ports).filter(({ name }) => name.includes(' etcd'));
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Plan } from '../../deploy/local/plan.ts';
-import { refuseMovedEtcd } from '../../deploy/local/plan.ts';
+import { refuseMovedEtcd, refuseOtherEngine } from '../../deploy/local/plan.ts';
 import { assignPorts } from '../../deploy/local/ports.ts';
 import { ensureSecrets } from '../../deploy/local/secrets.ts';
 import type { Secrets } from '../../deploy/local/secrets.ts';
@@ -101,6 +101,13 @@ test('a plan that moves an etcd port away from its data is refused, naming it', 
   const moved: Plan = { ...PLAN, ports: assignPorts(REGIONS, { TANDEM_PORT_WEST_ETCD_PEER: '9999' }) };
   expect(() => refuseMovedEtcd(moved, PLAN)).toThrow(/TANDEM_PORT_WEST_ETCD_PEER was 17004, is now 9999/);
   refuseMovedEtcd({ ...PLAN, ports: assignPorts(REGIONS, { TANDEM_PORT_EAST_ROUTER: '9999' }) }, PLAN);
+});
+
+test('a plan with another database engine than that of the data is refused', () => {
+  const other: Plan = { ...PLAN, programs: { ...PLAN.programs, mysql: { mysqld: '/n/mysqld', engine: 'mysql', version: '9.7.4' } } };
+  expect(() => refuseOtherEngine(other, PLAN)).toThrow(/written by mariadb .*\/n\/mysqld is mysql/);
+  refuseOtherEngine(PLAN, PLAN);
+  refuseOtherEngine(other, null);
 });
 
 test('a socket path too long for the kernel moves to a short private place, the same each time', () => {

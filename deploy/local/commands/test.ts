@@ -31,7 +31,7 @@ async function runTests(args: readonly string[]): Promise<number> {
   await ensurePrograms({ cache: dirs.cache, say: sayOnStderr, browser: true });
   const chromium = locateChromium();
   sayOnStderr('checking types (tsc) and style (oxlint)');
-  const checks = [await passThrough('tsc', ['--noEmit']), await passThrough('oxlint', [])];
+  const checks = { 'types (tsc)': await passThrough('tsc', ['--noEmit']), 'style (oxlint)': await passThrough('oxlint', []) };
   const scratch = await mkdtemp(path.join(tmpdir(), 'tandem-vitest-'));
   try {
     const report = path.join(scratch, 'report.json');
@@ -39,11 +39,12 @@ async function runTests(args: readonly string[]): Promise<number> {
     const status = await passThrough('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args], {
       TANDEM_CACHE: dirs.cache, ...(chromium === null ? {} : { TANDEM_CHROMIUM: chromium }),
     });
-    const badChecks = checks.filter((check) => check !== 0).length;
+    const badChecks = Object.entries(checks).filter(([, check]) => check !== 0).map(([name]) => name);
     const counts = await countsOf(report);
     // A suite that fails outside of a test, as a check that fails, has no test to its name and still is a failure.
-    const failed = counts.failed + badChecks + (status !== 0 && counts.failed === 0 ? 1 : 0);
+    const failed = counts.failed + badChecks.length + (status !== 0 && counts.failed === 0 ? 1 : 0);
     const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
+    if (badChecks.length > 0) process.stdout.write(`\nfailed before the tests: ${badChecks.join(', ')}\n`);
     process.stdout.write(`\n${counts.passed} passed, ${failed} failed${skipped}\n`);
     return failed === 0 ? EXIT.done : EXIT.failed;
   } finally {
