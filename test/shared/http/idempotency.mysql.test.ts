@@ -13,6 +13,15 @@ import type { TestMysql } from '../../harness/mysql.ts';
 
 const UNIT = 7;
 
+const newRequest = (): IdempotentRequest => ({ accountId: 42n, key: randomUUID(), method: 'POST', path: '/v1/rides', body: { quoteId: '1', note: 'ü' } });
+
+const effect = async (tx: Sql): Promise<Answer> => {
+  await tx.execute("INSERT INTO effects (what) VALUES ('done')");
+  return { status: 201, headers: { 'tandem-unit': '7' }, body: { id: '9007199254740993', label: 'größer' } };
+};
+
+const keyOf = (key?: string) => idempotencyKeyOf({ headers: key === undefined ? {} : { 'idempotency-key': key } });
+
 describe.each(await engines())('on %s', (engine) => {
   let server: TestMysql;
   let db: Database;
@@ -32,25 +41,13 @@ describe.each(await engines())('on %s', (engine) => {
     await db.execute('DELETE FROM effects');
   });
 
-  const request = (changes: Partial<IdempotentRequest> = {}): IdempotentRequest => ({
-    accountId: 42n,
-    key: randomUUID(),
-    method: 'POST',
-    path: '/v1/rides',
-    body: { quoteId: '1', note: 'ü' },
-    ...changes,
-  });
   const run = (of: IdempotentRequest, work: (tx: Sql) => Promise<Answer>, database = db) => runIdempotent({ db: database, nowMs: () => nowMs, request: of, unit: UNIT }, work);
-  const effect = async (tx: Sql): Promise<Answer> => {
-    await tx.execute("INSERT INTO effects (what) VALUES ('done')");
-    return { status: 201, headers: { 'tandem-unit': '7' }, body: { id: '9007199254740993', label: 'größer' } };
-  };
   const effects = async () => Number((await db.query<{ n: bigint }>('SELECT COUNT(*) AS n FROM effects'))[0]!.n);
   const rowOf = async ({ accountId, key }: IdempotentRequest) =>
     (await db.query<{ status: string; unit: number; locked_until: Date }>('SELECT status, unit, locked_until FROM idempotency_keys WHERE id = ?', [hash63('idem', String(accountId), key)]))[0];
 
   test('the same key and body get the first answer again, marked as replayed, and no second effect', async () => {
-    const once = request();
+    const once = newRequest();
     const first = await run(once, effect);
     expect(first).toEqual({ status: 201, headers: { 'tandem-unit': '7' }, body: { id: '9007199254740993', label: 'größer' } });
     const again = await run({ ...once, body: { note: 'ü', quoteId: '1' } }, effect);
@@ -60,7 +57,7 @@ describe.each(await engines())('on %s', (engine) => {
   });
 
   test('the same key with another body, path or method is a reuse, while running and afterwards', async () => {
-    const once = request();
+    const once = newRequest();
     const others = [{ body: { quoteId: '2' } }, { path: '/v1/quotes' }, { method: 'PUT' }, { body: undefined }];
     await run(once, async (tx) => {
       for (const change of others) await expect(run({ ...once, ...change }, effect)).rejects.toMatchObject({ code: 'idempotency-key-reused' });
@@ -71,7 +68,7 @@ describe.each(await engines())('on %s', (engine) => {
   });
 
   test('while the first runs, a repeat is told to come back in a second', async () => {
-    const once = request();
+    const once = newRequest();
     await run(once, async (tx) => {
       await expect(run(once, effect)).rejects.toMatchObject({ code: 'idempotency-in-flight', details: { retryAfterS: 1 } });
       return effect(tx);
@@ -82,7 +79,7 @@ describe.each(await engines())('on %s', (engine) => {
   test('of many at once exactly one takes effect; the others are in flight, or replays', async () => {
     for (let round = 0; round < 5; round += 1) {
       await db.execute('DELETE FROM effects');
-      const once = request();
+      const once = newRequest();
       const outcomes = await Promise.all(
         Array.from({ length: 20 }, () =>
           run(once, effect).then(
@@ -98,7 +95,7 @@ describe.each(await engines())('on %s', (engine) => {
   });
 
   test('a failure undoes the work, frees the key, and is what the caller gets', async () => {
-    const once = request();
+    const once = newRequest();
     const boom = new TandemError('conflict', 'no');
     await expect(
       run(once, async (tx) => {
@@ -112,13 +109,13 @@ describe.each(await engines())('on %s', (engine) => {
   });
 
   test('an answer that JSON cannot say is a failure like any other', async () => {
-    const once = request();
+    const once = newRequest();
     await expect(run(once, async () => ({ status: 200, body: { id: 1n } }))).rejects.toThrow(TypeError);
     expect(await rowOf(once)).toBeUndefined();
   });
 
   test('after a crash in the work the key is busy until its lock runs out; then the next runs, once', async () => {
-    const once = request();
+    const once = newRequest();
     // A process that died after it took the key: the server rolled its transaction back, nobody freed the key.
     const dying = { query: db.query.bind(db), execute: db.execute.bind(db), transaction: () => new Promise(() => undefined) } as unknown as Database;
     void run(once, effect, dying);
@@ -132,7 +129,7 @@ describe.each(await engines())('on %s', (engine) => {
   });
 
   test('a run that was too slow and lost its lock commits nothing', async () => {
-    const once = request();
+    const once = newRequest();
     const slow = run(once, async (tx) => {
       nowMs += LOCK_MS + 1;
       const other = await run(once, async (theirs) => ({ ...(await effect(theirs)), body: 'the other' }));
@@ -145,7 +142,7 @@ describe.each(await engines())('on %s', (engine) => {
   });
 
   test('another account may use the same key', async () => {
-    const mine = request();
+    const mine = newRequest();
     await run(mine, effect);
     const theirs = await run({ ...mine, accountId: 43n, body: {} }, effect);
     expect(theirs.headers).not.toHaveProperty('idempotency-replayed');
@@ -153,7 +150,7 @@ describe.each(await engines())('on %s', (engine) => {
   });
 
   test('the effect and its key are stamped with one clock', async () => {
-    const once = request();
+    const once = newRequest();
     const hlc = (BigInt(Date.now() + 60_000) << 16n) + 5n;
     await runIdempotent({ db, nowMs: () => nowMs, request: once, unit: UNIT, clock: { now: () => hlc } }, effect);
     const [row] = await db.query<{ hlc: bigint }>('SELECT _hlc AS hlc FROM idempotency_keys WHERE id = ?', [hash63('idem', '42', once.key)]);
@@ -162,7 +159,6 @@ describe.each(await engines())('on %s', (engine) => {
 });
 
 test('a key is 1 to 255 printable ASCII characters', () => {
-  const keyOf = (key?: string) => idempotencyKeyOf({ headers: key === undefined ? {} : { 'idempotency-key': key } });
   expect(keyOf('a')).toBe('a');
   expect(keyOf('x'.repeat(255))).toHaveLength(255);
   for (const bad of [undefined, '', 'x'.repeat(256), 'tab\t', 'ü']) expect(() => keyOf(bad)).toThrow(expect.objectContaining({ code: 'idempotency-key-missing' }));
