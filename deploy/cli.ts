@@ -9,7 +9,7 @@ import { registerSla } from '../services/ops/commands/sla.ts';
 import { readTopology } from '../shared/config/topology.ts';
 import { registerChaos } from './local/commands/chaos.ts';
 import { registerDown } from './local/commands/down.ts';
-import { EXIT } from './local/commands/outcome.ts';
+import { EXIT, explainFailure } from './local/commands/outcome.ts';
 import { registerStatus } from './local/commands/status.ts';
 import { registerTest } from './local/commands/test.ts';
 import { registerToken } from './local/commands/token.ts';
@@ -43,7 +43,7 @@ registerChaos(program);
 try {
   await program.parseAsync();
 } catch (e) {
-  if (!(e instanceof CommanderError)) throw e;
   // Commander has said what is wrong; asking for help is no error.
-  process.exitCode = e.exitCode === 0 ? EXIT.done : EXIT.usage;
+  if (e instanceof CommanderError) process.exitCode = e.exitCode === 0 ? EXIT.done : EXIT.usage;
+  else process.exitCode = explainFailure(e);
 }

@@ -19,12 +19,16 @@ export function outcome<Flags extends { json?: true | undefined }>(action: (flag
     try {
       process.exitCode = (await action(flags)) ?? EXIT.done;
     } catch (e) {
-      explain(e);
-      const isUsage = isTandemError(e) && USAGE.has(e.code);
-      process.exitCode = isUsage ? EXIT.usage : EXIT.failed;
+      process.exitCode = explainFailure(e);
       if (flags.json) printJson({ error: { code: isTandemError(e) ? e.code : 'internal', message: e instanceof Error ? e.message : String(e) } });
     }
   };
+}
+
+/** Explains on stderr what went wrong; returns the exit code that fits. */
+export function explainFailure(e: unknown): number {
+  explain(e);
+  return isTandemError(e) && USAGE.has(e.code) ? EXIT.usage : EXIT.failed;
 }
 
 export function printJson(value: unknown): void {
