@@ -4,13 +4,15 @@
  * Invariant: the algorithm is pinned, issuer, audience and expiry are required, and no cached answer outlives the expiry
  * of its token. It knows three roles and no rights: whether this rider may see that ride is decided where rides are.
  */
-import { SignJWT, importJWK, jwtVerify } from 'jose';
+import { SignJWT, exportJWK, generateKeyPair, importJWK, jwtVerify } from 'jose';
 import type { JWK } from 'jose';
 import { TandemError, isTandemError } from '../kernel/tandem-error.ts';
 import type { VerifyToken } from './app-state.ts';
 import type { HttpRequest } from './http-server.ts';
 
 export type { VerifyToken } from './app-state.ts';
+/** A JSON Web Key. */
+export type Jwk = JWK;
 
 export const ROLES = ['rider', 'driver', 'operator'] as const;
 export type Role = (typeof ROLES)[number];
@@ -29,7 +31,7 @@ export const TOKEN_CHARS_MAX = 2048;
 export const VERIFIED_MAX = 10_000;
 
 /** A check of Authorization headers against one public key (an OKP JWK). Throws unauthenticated. */
-export function createVerifier(publicJwk: JWK, { nowMs = Date.now }: { readonly nowMs?: () => number } = {}): VerifyToken {
+export function createVerifier(publicJwk: Jwk, { nowMs = Date.now }: { readonly nowMs?: () => number } = {}): VerifyToken {
   const key = importJWK(publicJwk, ALGORITHM);
   // Whoever awaits it sees the failure; nobody may have asked yet.
   key.catch(() => undefined);
@@ -84,7 +86,7 @@ function accountOf(subject: string | undefined): bigint {
 }
 
 /** A token for one account, valid from now for `ttlS` seconds. */
-export async function signToken(privateJwk: JWK, { accountId, role, ttlS }: Caller & { readonly ttlS: number }): Promise<string> {
+export async function signToken(privateJwk: Jwk, { accountId, role, ttlS }: Caller & { readonly ttlS: number }): Promise<string> {
   const nowS = Math.floor(Date.now() / 1000);
   return new SignJWT({ role })
     .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
@@ -94,6 +96,13 @@ export async function signToken(privateJwk: JWK, { accountId, role, ttlS }: Call
     .setIssuedAt(nowS)
     .setExpirationTime(nowS + ttlS)
     .sign(await importJWK(privateJwk, ALGORITHM));
+}
+
+/** A new Ed25519 pair: the public one for all processes, the private one for whoever signs tokens. */
+export async function createKeyPair(): Promise<{ readonly publicJwk: Jwk; readonly privateJwk: Jwk }> {
+  const { publicKey, privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
+  const [publicJwk, privateJwk] = await Promise.all([exportJWK(publicKey), exportJWK(privateKey)]);
+  return { publicJwk, privateJwk };
 }
 
 /**

@@ -1,8 +1,8 @@
 /**
  * Errors on the wire: RFC 9457 problem+json, made from a code of shared/kernel/codes.ts.
  *
- * Invariant: below 500 the error's message and details are for the caller and are shown; from 500 on neither leaves the
- * process, only the code and its meaning do. It writes no log.
+ * Invariant: below 500 the error's message and details are for the caller and are shown; from 500 on, and for db-* codes,
+ * neither leaves the process, only the code and its meaning do. It writes no log.
  */
 import { CODES } from '../kernel/codes.ts';
 import type { CodeEntry, ErrorCode } from '../kernel/codes.ts';
@@ -49,7 +49,8 @@ export function problemOf(error: unknown, { path, requestId }: { readonly path: 
   const known = isTandemError(error) ? error : frameworkRefusal(error);
   const code: ErrorCode = known?.code ?? 'internal';
   const entry: CodeEntry = CODES[code];
-  const isOurs = entry.http >= 500;
+  // A driver's refusal quotes values and key names; a service that means it for its callers says so in a code of its own.
+  const isOurs = entry.http >= 500 || code.startsWith('db-');
   const details = known === undefined || isOurs ? {} : known.details;
   return {
     status: entry.http,

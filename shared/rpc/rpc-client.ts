@@ -61,7 +61,7 @@ export function openRpcClient<T extends RpcMethods<T>>({ targets, deadlineMs, lo
     ready: (withinMs) => channel.ready(withinMs),
     swap: async (next, options) => {
       await channel.swap(next, options.deadlineMs);
-      log.info({ service: name.serviceName, from: targets, to: next }, 'gRPC targets swapped');
+      log.info({ service: name.serviceName, targets: next }, 'gRPC targets swapped');
     },
     close: async () => channel.close(),
   };

@@ -1,18 +1,17 @@
 /** Who gets in: a token of our issuer, for us, of the pinned algorithm, before its expiry, of the right role. */
 import { Type } from 'typebox';
-import { SignJWT, exportJWK, generateKeyPair } from 'jose';
-import type { JWK } from 'jose';
+import { SignJWT, generateKeyPair, importJWK } from 'jose';
 import { beforeAll, expect, test } from 'vitest';
-import { createVerifier, requireRole, signToken } from '../../../shared/http/auth.ts';
+import { createKeyPair, createVerifier, requireRole, signToken } from '../../../shared/http/auth.ts';
+import type { Jwk } from '../../../shared/http/auth.ts';
 import { testApp } from './test-app.ts';
 
-let publicJwk: JWK;
-let privateJwk: JWK;
-let privateKey: Awaited<ReturnType<typeof generateKeyPair>>['privateKey'];
+let publicJwk: Jwk;
+let privateJwk: Jwk;
+let privateKey: Awaited<ReturnType<typeof importJWK>>;
 beforeAll(async () => {
-  const pair = await generateKeyPair('EdDSA', { extractable: true });
-  privateKey = pair.privateKey;
-  [publicJwk, privateJwk] = await Promise.all([exportJWK(pair.publicKey), exportJWK(pair.privateKey)]);
+  ({ publicJwk, privateJwk } = await createKeyPair());
+  privateKey = await importJWK(privateJwk, 'EdDSA');
 });
 
 const claims = (alg = 'EdDSA') => new SignJWT({ role: 'rider' }).setProtectedHeader({ alg }).setIssuer('tandem').setAudience('tandem-api').setSubject('42').setIssuedAt().setExpirationTime('1h');

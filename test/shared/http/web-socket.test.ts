@@ -1,21 +1,20 @@
 /** WebSockets go through the same door as requests, and are told when the server leaves. */
-import { exportJWK, generateKeyPair } from 'jose';
-import type { JWK } from 'jose';
 import { Type } from 'typebox';
 import { beforeAll, expect, test } from 'vitest';
 import { WebSocket as Client } from 'ws';
-import { createVerifier, requireRole, signToken } from '../../../shared/http/auth.ts';
+import { createKeyPair, createVerifier, requireRole, signToken } from '../../../shared/http/auth.ts';
+import type { Jwk } from '../../../shared/http/auth.ts';
 import { drain } from '../../../shared/http/http-server.ts';
 import { FRAME_BYTES_MAX, acceptWebSockets } from '../../../shared/http/web-socket.ts';
 import { until } from '../until.ts';
 import { testApp } from './test-app.ts';
 
-let publicJwk: JWK;
+let publicJwk: Jwk;
 let token: string;
 beforeAll(async () => {
-  const pair = await generateKeyPair('EdDSA', { extractable: true });
-  publicJwk = await exportJWK(pair.publicKey);
-  token = await signToken(await exportJWK(pair.privateKey), { accountId: 7n, role: 'driver', ttlS: 60 });
+  const pair = await createKeyPair();
+  publicJwk = pair.publicJwk;
+  token = await signToken(pair.privateJwk, { accountId: 7n, role: 'driver', ttlS: 60 });
 });
 
 async function echoApp() {
