@@ -43,10 +43,12 @@ export function addPaymentRoutes(app: HttpApp, deps: PaymentRouteDeps): void {
       body: PayBody,
       response: { 200: PaymentView, 201: PaymentView },
     },
-  }, (request, reply) => writeMoney(deps, { request, reply }, async (tx, rideId) => {
-    const { kind, payment } = await payRide(tx, deps.ids, rideId);
-    return { status: kind === 'charged' ? 201 : 200, body: viewPayment(payment) };
-  }));
+  }, async (request, reply) => {
+    await writeMoney(deps, { request, reply }, async (tx, rideId) => {
+      const { kind, payment } = await payRide(tx, deps.ids, rideId);
+      return { status: kind === 'charged' ? 201 : 200, body: viewPayment(payment) };
+    });
+  });
 
   app.post('/v1/rides/:id/tip', {
     onRequest: requireRole('rider'),
@@ -59,10 +61,13 @@ export function addPaymentRoutes(app: HttpApp, deps: PaymentRouteDeps): void {
       body: TipBody,
       response: { 201: PaymentView },
     },
-  }, (request, reply) => writeMoney(deps, { request, reply }, async (tx, rideId) => {
-    const { amountCents } = request.body as Static<typeof TipBody>;
-    return { status: 201, body: viewPayment(await tipRide(tx, deps.ids, rideId, amountCents)) };
-  }));
+  }, async (request, reply) => {
+    const { amountCents } = request.body;
+    await writeMoney(deps, { request, reply }, async (tx, rideId) => ({
+      status: 201,
+      body: viewPayment(await tipRide(tx, deps.ids, rideId, amountCents)),
+    }));
+  });
 
   app.get('/v1/rides/:id/receipt', {
     onRequest: requireRole('rider', 'operator'),
@@ -80,12 +85,12 @@ export function addPaymentRoutes(app: HttpApp, deps: PaymentRouteDeps): void {
   });
 }
 
-/** The order matters: home, key, ride; only then the first write. */
+/** Answers the request. The order matters: home, key, ride; only then the first write. */
 async function writeMoney(
   deps: PaymentRouteDeps,
   { request, reply }: { readonly request: HttpRequest; readonly reply: HttpReply },
   work: (tx: Sql, rideId: bigint) => Promise<Answer>,
-): Promise<HttpReply> {
+): Promise<void> {
   const { db, clock, nowMs, where } = deps;
   const unit = unitOfAccount(request.caller.accountId);
   void reply.header(TANDEM_UNIT, formatUnit(unit));
@@ -93,7 +98,7 @@ async function writeMoney(
   idempotencyKeyOf(request);
   const ride = await awaitRide(db, where, askerOf(request), rideIdIn(request));
   const answer = await runIdempotent({ db, clock, nowMs, request: idempotentRequestOf(request), unit }, (tx) => work(tx, ride.id));
-  return sendAnswer(reply, answer);
+  await sendAnswer(reply, answer);
 }
 
 function rideIdIn(request: HttpRequest): bigint {

@@ -67,13 +67,17 @@ export class FareCardBook {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
+    let isFailing = false;
     while (!signal.aborted) {
       let pauseMs = REFRESH_EVERY_MS;
       try {
         await this.refresh();
         if (this.#cards.length === 0) pauseMs = RETRY_EVERY_MS;
+        if (isFailing) this.#log.info({ cards: this.#cards.length }, 'fare cards are read again');
+        isFailing = false;
       } catch (err) {
-        this.#log.warn({ err, cards: this.#cards.length }, 'fare cards cannot be read; the last good ones stay');
+        if (!isFailing) this.#log.warn({ err, cards: this.#cards.length }, 'fare cards cannot be read; the last good ones stay');
+        isFailing = true;
         pauseMs = RETRY_EVERY_MS;
       }
       await sleep(pauseMs, signal).catch(() => {});
