@@ -43,13 +43,13 @@ test('there is something to check', () => {
 });
 
 test('each room imports only rooms below it', () => {
-  const bottom = ['shared/kernel'];
-  const values = ['shared/clock', 'shared/id', 'shared/unit'];
+  const bottom = new Set(['shared/kernel']);
+  const values = new Set(['shared/clock', 'shared/id', 'shared/unit']);
   const allowed = (from: string, to: string): boolean => {
     if (from === to || from === 'test') return true;
-    if (bottom.includes(from)) return false;
+    if (bottom.has(from)) return false;
     // Leasing a node number is the one value that needs a server.
-    if (values.includes(from)) return bottom.includes(to) || values.includes(to) || (from === 'shared/id' && to === 'shared/etcd');
+    if (values.has(from)) return bottom.has(to) || values.has(to) || (from === 'shared/id' && to === 'shared/etcd');
     if (from.startsWith('shared/')) return to.startsWith('shared/');
     if (from.startsWith('services/')) return to.startsWith('shared/');
     if (from.startsWith('cdc/')) return to.startsWith('shared/') || to.startsWith('cdc/');
@@ -80,8 +80,12 @@ const OWNERS: Record<string, readonly string[]> = {
   commander: ['deploy', 'services/ops', 'cdc/reconcile'],
 };
 
+function ownersOf(name: string): readonly string[] | undefined {
+  if (name.startsWith('@opentelemetry/')) return ['shared/telemetry'];
+  return name.startsWith('@fastify/') ? ['shared/http'] : OWNERS[name];
+}
+
 test('a client package is imported in its own folder alone', () => {
-  const ownersOf = (name: string) => (name.startsWith('@opentelemetry/') ? ['shared/telemetry'] : name.startsWith('@fastify/') ? ['shared/http'] : OWNERS[name]);
   const broken = imports
     .filter((edge) => edge.isPackage && !edge.file.startsWith('test/'))
     .filter((edge) => {

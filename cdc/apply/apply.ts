@@ -6,9 +6,9 @@
  * there is none, it says why in `trouble`, and the last ten minutes of lag can still be asked for.
  * Deliberately absent: HTTP, environment (main.ts), and how a change is written (partition-apply.ts).
  */
-import { sleep } from '../../shared/kernel/deadline.ts';
 import type { LogSink } from '../../shared/kernel/log-sink.ts';
 import type { Regions } from '../../shared/kernel/region.ts';
+import { runSessions } from '../../shared/kernel/sessions.ts';
 import { isTandemError } from '../../shared/kernel/tandem-error.ts';
 import type { KafkaConsumer } from '../../shared/kafka/consumer.ts';
 import type { KafkaClient } from '../../shared/kafka/kafka.ts';
@@ -123,21 +123,16 @@ class RunningApply implements Apply {
     await this.#running;
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    let backoffMs: number = BACKOFF_MS.first;
-    while (!signal.aborted) {
-      const startedMs = performance.now();
-      try {
-        await this.#runSession(signal);
-      } catch (error) {
-        if (signal.aborted) return;
+  #run(signal: AbortSignal): Promise<void> {
+    return runSessions({
+      signal,
+      backoffMs: BACKOFF_MS,
+      run: (session) => this.#runSession(session),
+      onFailure: (error) => {
         this.#trouble = isTandemError(error) ? `${error.code}: ${error.message}` : String(error);
         this.#deps.log.error({ err: error }, 'apply starts over from its checkpoints');
-      }
-      if (performance.now() - startedMs > BACKOFF_MS.max) backoffMs = BACKOFF_MS.first;
-      await sleep(backoffMs, signal).catch(() => {});
-      backoffMs = Math.min(backoffMs * 2, BACKOFF_MS.max);
-    }
+      },
+    });
   }
 
   /** Runs until the consumer fails or the signal aborts; either way it throws. */

@@ -8,8 +8,8 @@
  * Deliberately absent: the lease (single-capture.ts), processes and environment (main.ts).
  */
 import { assert } from '../../shared/kernel/assert.ts';
-import { sleep } from '../../shared/kernel/deadline.ts';
 import type { LogSink } from '../../shared/kernel/log-sink.ts';
+import { runSessions } from '../../shared/kernel/sessions.ts';
 import { isTandemError } from '../../shared/kernel/tandem-error.ts';
 import type { KafkaClient } from '../../shared/kafka/kafka.ts';
 import type { Database, MysqlConfig } from '../../shared/mysql/database.ts';
@@ -97,21 +97,16 @@ class RunningCapture implements Capture {
     await this.#running;
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    let backoffMs: number = BACKOFF_MS.first;
-    while (!signal.aborted) {
-      const startedMs = performance.now();
-      try {
-        await this.#runSession(signal);
-      } catch (error) {
-        if (signal.aborted) return;
+  #run(signal: AbortSignal): Promise<void> {
+    return runSessions({
+      signal,
+      backoffMs: BACKOFF_MS,
+      run: (session) => this.#runSession(session),
+      onFailure: (error) => {
         this.#trouble = isTandemError(error) ? `${error.code}: ${error.message}` : String(error);
         this.#deps.log.error({ err: error }, 'capture starts over from the tail of its topic');
-      }
-      if (performance.now() - startedMs > BACKOFF_MS.max) backoffMs = BACKOFF_MS.first;
-      await sleep(backoffMs, signal).catch(() => {});
-      backoffMs = Math.min(backoffMs * 2, BACKOFF_MS.max);
-    }
+      },
+    });
   }
 
   async #runSession(signal: AbortSignal): Promise<void> {

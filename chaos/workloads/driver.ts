@@ -5,10 +5,10 @@
  * Invariant: it acts on the newest route it was sent and resumes its stream from the last offset it saw, so a lost
  * connection costs time and nothing else. It never invents a stop; the service decides where to go.
  */
+import type { Place } from '../../shared/unit/place.ts';
 import { pause } from './api-client.ts';
 import type { ApiClient, Endpoint } from './api-client.ts';
 import { along } from './world.ts';
-import type { Place } from './world.ts';
 
 type Stop = { id: string; rideId: string; kind: 'pickup' | 'dropoff'; lat: number; lon: number; status: string };
 type Route = { id: string; version: number; stops: readonly Stop[] };

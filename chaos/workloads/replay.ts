@@ -6,6 +6,7 @@
  * Riders and drivers prefer one region each, half and half, and try the other when it does not answer.
  * It judges nothing: the journal goes to the checkers.
  */
+import type { Place } from '../../shared/unit/place.ts';
 import { ApiClient, pause } from './api-client.ts';
 import type { CallCounts, Endpoint } from './api-client.ts';
 import { Driver } from './driver.ts';
@@ -15,7 +16,6 @@ import type { JournalRide, ReplayProgress } from './journal.ts';
 import { Rider } from './rider.ts';
 import type { Trip } from './rider.ts';
 import { carSpeedMps } from './world.ts';
-import type { Place } from './world.ts';
 
 export type ReplayOptions = {
   readonly endpoints: readonly Endpoint[];

@@ -4,10 +4,10 @@
  * Invariant: the journal says only what the service has acknowledged. It follows by server-sent events and resumes
  * from the last id; a status it has missed is caught by reading the ride now and then.
  */
+import type { Place } from '../../shared/unit/place.ts';
 import { pause } from './api-client.ts';
 import type { ApiClient } from './api-client.ts';
 import type { Journal, JournalRide } from './journal.ts';
-import type { Place } from './world.ts';
 
 type Money = { amountCents: number; currency: string };
 type Quote = { id: string; fare: Money };

@@ -4,18 +4,8 @@
  * A car covers great-circle distance at the dispatcher's average speed over its street factor, so that what dispatch
  * foresees is what happens. It deliberately knows no street graph.
  */
-export type Place = { readonly lat: number; readonly lon: number };
-
-const EARTH_RADIUS_M = 6_371_008.8;
-const RADIANS = Math.PI / 180;
-
-/** Great-circle distance in metres (haversine). */
-export function distanceM(from: Place, to: Place): number {
-  const dLat = (to.lat - from.lat) * RADIANS;
-  const dLon = (to.lon - from.lon) * RADIANS;
-  const h = Math.sin(dLat / 2) ** 2 + Math.cos(from.lat * RADIANS) * Math.cos(to.lat * RADIANS) * Math.sin(dLon / 2) ** 2;
-  return 2 * EARTH_RADIUS_M * Math.asin(Math.min(1, Math.sqrt(h)));
-}
+import { greatCircleM } from '../../shared/unit/place.ts';
+import type { Place } from '../../shared/unit/place.ts';
 
 /** Metres of great-circle distance a car covers in a second of the replay's clock. */
 export function carSpeedMps(world: { averageSpeedKmph: number; streetFactor: number; speed: number }): number {
@@ -24,7 +14,7 @@ export function carSpeedMps(world: { averageSpeedKmph: number; streetFactor: num
 
 /** Where a car stands that left `from` for `to` and has driven `drivenM` metres; `arrived` once it is there. */
 export function along(from: Place, to: Place, drivenM: number): { at: Place; arrived: boolean } {
-  const totalM = distanceM(from, to);
+  const totalM = greatCircleM(from, to);
   if (drivenM >= totalM) return { at: to, arrived: true };
   const share = drivenM / totalM;
   return { at: { lat: from.lat + (to.lat - from.lat) * share, lon: from.lon + (to.lon - from.lon) * share }, arrived: false };

@@ -10,7 +10,6 @@ import type { ReplayProgress } from '../../chaos/workloads/journal.ts';
 import { replay } from '../../chaos/workloads/replay.ts';
 import type { ReplayReport } from '../../chaos/workloads/replay.ts';
 import type { Trip } from '../../chaos/workloads/rider.ts';
-import type { Place } from '../../chaos/workloads/world.ts';
 import { runDiff } from '../../cdc/reconcile/run-diff.ts';
 import type { DiffSide } from '../../cdc/reconcile/run-diff.ts';
 import { parsePolicy } from '../../services/dispatch/policy.ts';
@@ -21,6 +20,7 @@ import { POLICY_PREFIX } from '../../shared/etcd/policy.ts';
 import type { LogSink } from '../../shared/kernel/log-sink.ts';
 import { openDatabase } from '../../shared/mysql/database.ts';
 import type { Database } from '../../shared/mysql/database.ts';
+import type { Place } from '../../shared/unit/place.ts';
 
 /** A fleet as large as the smaller one of the Manhattan baselines; fewer cars than FLEET_MIN leave parts of town without one. */
 export const FLEET_MAX = 200;

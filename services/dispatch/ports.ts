@@ -7,7 +7,7 @@
 import type { LogSink } from '../../shared/kernel/log-sink.ts';
 import type { RegionName, Regions } from '../../shared/kernel/region.ts';
 import type { Database } from '../../shared/mysql/database.ts';
-import type { Place } from './domain/travel.ts';
+import type { Place } from '../../shared/unit/place.ts';
 import type { Nudges } from './events/nudges.ts';
 import type { DispatchMetrics } from './metrics.ts';
 import type { DispatchPolicy } from './policy.ts';

@@ -9,18 +9,13 @@ import { assert } from '../kernel/assert.ts';
 import { hash63 } from '../kernel/hash.ts';
 import type { RegionName, Regions } from '../kernel/region.ts';
 import { TandemError } from '../kernel/tandem-error.ts';
+import type { Place } from './place.ts';
 
 export type Unit = number;
 
 export const UNIT_COUNT = 64;
 /** H3 cells of about 0.74 km², 0.53 km an edge (h3geo.org, table of cell statistics). */
 export const ZONE_RESOLUTION = 8;
-
-/** Degrees, WGS 84. */
-export interface Place {
-  readonly lat: number;
-  readonly lon: number;
-}
 
 /** The H3 index of the zone around a place: 15 hexadecimal digits. Throws validation-failed off the globe. */
 export function zoneOf({ lat, lon }: Place): string {

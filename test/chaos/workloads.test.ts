@@ -2,9 +2,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { greatCircleM } from '../../shared/unit/place.ts';
 import { outage } from '../../chaos/faults/outage.ts';
 import { ApiClient, parseEvent } from '../../chaos/workloads/api-client.ts';
-import { along, carSpeedMps, distanceM } from '../../chaos/workloads/world.ts';
+import { along, carSpeedMps } from '../../chaos/workloads/world.ts';
 
 type Seen = { key: string | undefined; path: string };
 
@@ -66,11 +67,11 @@ test('a car arrives when dispatch foresees it', () => {
   const from = { lat: 40.75, lon: -73.98 };
   const to = { lat: 40.78, lon: -73.95 };
   const speedMps = carSpeedMps({ averageSpeedKmph: 24, streetFactor: 1.3, speed: 20 });
-  const foreseenS = ((distanceM(from, to) * 1.3) / (24 / 3.6)) / 20;
+  const foreseenS = ((greatCircleM(from, to) * 1.3) / (24 / 3.6)) / 20;
   expect(along(from, to, speedMps * foreseenS * 1.000_001)).toEqual({ at: to, arrived: true });
   const half = along(from, to, (speedMps * foreseenS) / 2);
   expect(half.arrived).toBe(false);
-  expect(distanceM(from, half.at)).toBeCloseTo(distanceM(from, to) / 2, -1);
+  expect(greatCircleM(from, half.at)).toBeCloseTo(greatCircleM(from, to) / 2, -1);
 });
 
 test('what an outage has taken away is given back, also when it cannot take all', async () => {

@@ -8,10 +8,11 @@
  * A delay, once there, is carried by every later stop in full (a car never waits), so each pair of places is checked in
  * constant time against the slack behind it. It equals trying everything out, which is how it is tested.
  */
+import type { Place } from '../../../shared/unit/place.ts';
 import { etasMs, legMs, loads, placeBefore } from './route-plan.ts';
 import type { PlannedStop, RoutePlan } from './route-plan.ts';
 import type { RidePromise } from './promise.ts';
-import type { Place, TravelModel } from './travel.ts';
+import type { TravelModel } from './travel.ts';
 
 /** What a driver can keep in view, and what bounds the search. */
 export const ROUTE_STOPS_MAX = 16;

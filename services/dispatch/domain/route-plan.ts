@@ -4,7 +4,8 @@
  * Invariant: a ride has at most a pick-up and a drop-off in it, pick-up first; a drop-off without its pick-up is a rider
  * who is aboard. Stops already reached come first and are never overtaken. A plan is a value: changing it makes a new one.
  */
-import type { Place, TravelModel } from './travel.ts';
+import type { Place } from '../../../shared/unit/place.ts';
+import type { TravelModel } from './travel.ts';
 
 export type StopKind = 'pickup' | 'dropoff';
 

@@ -4,10 +4,11 @@
  * Invariant: an insertion changes only what it must: two new stops, and place and time of those that are there.
  */
 import { assert } from '../../../shared/kernel/assert.ts';
+import type { Place } from '../../../shared/unit/place.ts';
 import type { Insertion, NewRider } from '../domain/insertion.ts';
 import { etasMs, seatsHeld } from '../domain/route-plan.ts';
 import type { PlannedStop, RoutePlan } from '../domain/route-plan.ts';
-import type { Place, TravelModel } from '../domain/travel.ts';
+import type { TravelModel } from '../domain/travel.ts';
 import type { Ride } from '../store/rides.ts';
 import type { Route } from '../store/routes.ts';
 import { insertStops, replanStops } from '../store/stops.ts';

@@ -4,8 +4,8 @@
  * Invariant: the price is pricing's, for the direct ride as a real car drives; the promise shown is for a booking at once
  * and is made anew, never worse in its limits, when the ride is booked. Making a quote writes nothing.
  */
+import type { Place } from '../../../shared/unit/place.ts';
 import { unitOfPlace, zoneOf } from '../../../shared/unit/unit.ts';
-import type { Place } from '../domain/travel.ts';
 import type { DispatchDeps } from '../ports.ts';
 import type { Quote } from '../store/quotes.ts';
 import { promiseOf, unscaledTravelOf } from './travel-now.ts';

@@ -5,8 +5,9 @@
  * is checked again under lock by make-offer.ts. In one batch no driver is proposed twice. A ride is offered only to drivers
  * whose unit is at home here, so that one region writes ride and route in one transaction.
  */
+import type { Place } from '../../../shared/unit/place.ts';
 import { decideInsertion } from '../domain/insertion.ts';
-import type { Place, TravelModel } from '../domain/travel.ts';
+import type { TravelModel } from '../domain/travel.ts';
 import type { DispatchDeps, DriverPosition } from '../ports.ts';
 import type { DueRide } from '../store/due-rides.ts';
 import { findAsked, findAskedDrivers } from '../store/offers.ts';

@@ -4,10 +4,11 @@
  * Invariant: every duration of the world that dispatch compares (driving, waiting, detours) comes from here, divided by
  * one speed factor; prices take unscaled().
  */
+import type { Place } from '../../../shared/unit/place.ts';
 import { decidePromise } from '../domain/promise.ts';
 import type { RidePromise } from '../domain/promise.ts';
 import { greatCircleTravel } from '../domain/travel.ts';
-import type { Place, TravelModel } from '../domain/travel.ts';
+import type { TravelModel } from '../domain/travel.ts';
 import type { DispatchPolicy } from '../policy.ts';
 
 export function travelOf(policy: DispatchPolicy): TravelModel {

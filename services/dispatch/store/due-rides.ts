@@ -6,7 +6,7 @@
  * A claim is a lease in time, no lock: what a search finds is checked once more under the ride's lock.
  */
 import type { Sql } from '../../../shared/mysql/database.ts';
-import type { Place } from '../domain/travel.ts';
+import type { Place } from '../../../shared/unit/place.ts';
 
 /** What a search needs to know of a ride. */
 export type DueRide = {

@@ -2,7 +2,7 @@
  * Quotes: written once, never changed; whether one is used is asked of rides (its quote_id is unique there).
  */
 import type { Sql } from '../../../shared/mysql/database.ts';
-import type { Place } from '../domain/travel.ts';
+import type { Place } from '../../../shared/unit/place.ts';
 
 export type Quote = {
   readonly id: bigint;

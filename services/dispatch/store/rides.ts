@@ -5,9 +5,9 @@
  * (ride-events.ts). Which moves are allowed stands in domain/ride-state.ts.
  */
 import type { Sql } from '../../../shared/mysql/database.ts';
+import type { Place } from '../../../shared/unit/place.ts';
 import { parseRideStatus } from '../domain/ride-state.ts';
 import type { RideStatus } from '../domain/ride-state.ts';
-import type { Place } from '../domain/travel.ts';
 
 export type Ride = {
   readonly id: bigint;

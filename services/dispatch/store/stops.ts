@@ -5,8 +5,8 @@
  * position; positions grow along a route but have gaps where stops were done or cancelled.
  */
 import type { Sql } from '../../../shared/mysql/database.ts';
+import type { Place } from '../../../shared/unit/place.ts';
 import type { StopKind } from '../domain/route-plan.ts';
-import type { Place } from '../domain/travel.ts';
 
 export type StopStatus = 'planned' | 'arrived' | 'done' | 'cancelled';
 

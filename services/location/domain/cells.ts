@@ -6,9 +6,9 @@
  * set have no lifetime of their own.
  */
 import { cellToBoundary, cellToLatLng, gridRing } from 'h3-js';
+import { greatCircleM } from '../../../shared/unit/place.ts';
+import type { Place } from '../../../shared/unit/place.ts';
 import { zoneOf } from '../../../shared/unit/unit.ts';
-import { distanceM } from './position.ts';
-import type { Place } from './position.ts';
 
 /** A position older than this is no longer told to anyone. */
 export const FRESH_MS = 60_000;
@@ -40,6 +40,6 @@ export function ringOf(origin: string, k: number): string[] {
  */
 export function ringFloorM(origin: string, k: number): number {
   const [lat, lon] = cellToLatLng(origin);
-  const corners = cellToBoundary(origin).map((corner) => distanceM({ lat, lon }, { lat: corner[0]!, lon: corner[1]! }));
+  const corners = cellToBoundary(origin).map((corner) => greatCircleM({ lat, lon }, { lat: corner[0]!, lon: corner[1]! }));
   return Math.max(0, Math.min(...corners) * (1.5 * k - 2) * SHAPE_MARGIN);
 }

@@ -8,8 +8,9 @@
  * pings that are refused as jumps but agree with each other, CONFIRM_PINGS of them over at least CONFIRM_SPAN_MS, are
  * believed from then on.
  */
-import { distanceM, isPlace } from './position.ts';
-import type { Place } from './position.ts';
+import { greatCircleM } from '../../../shared/unit/place.ts';
+import type { Place } from '../../../shared/unit/place.ts';
+import { isPlace } from './position.ts';
 
 export type Ping = { readonly lat: unknown; readonly lon: unknown; readonly at?: unknown };
 export type Verdict =
@@ -52,7 +53,7 @@ export class PingGate {
       return refused('ping-out-of-order', 'at is earlier than that of a ping already taken');
     }
     if (this.#last !== undefined && !isReachable(this.#last, fix, speedFactor) && !this.#confirms(fix, context)) {
-      const km = (distanceM(this.#last, fix) / 1_000).toFixed(1);
+      const km = (greatCircleM(this.#last, fix) / 1_000).toFixed(1);
       return refused('ping-jump', `${km} km from the last place, further than a car can have come`);
     }
     this.#last = fix;
@@ -73,7 +74,7 @@ export class PingGate {
 
 function isReachable(from: Fix, to: Fix, speedFactor: number): boolean {
   const seconds = Math.max(to.atMs - from.atMs, INTERVAL_MS_MIN) / 1_000;
-  return distanceM(from, to) <= SPEED_MPS_MAX * speedFactor * seconds + NOISE_M;
+  return greatCircleM(from, to) <= SPEED_MPS_MAX * speedFactor * seconds + NOISE_M;
 }
 
 /** RFC 3339 as text, or ms since 1970 as a number, which cheap devices send. */

@@ -7,10 +7,11 @@
 import { withDeadline } from '../../../shared/kernel/deadline.ts';
 import type { LogSink } from '../../../shared/kernel/log-sink.ts';
 import type { Redis } from '../../../shared/redis/redis.ts';
+import { greatCircleM } from '../../../shared/unit/place.ts';
+import type { Place } from '../../../shared/unit/place.ts';
 import { FRESH_BUCKETS, FRESH_MS, bucketOf, cellOf, ringFloorM, ringOf } from '../domain/cells.ts';
 import type { PositionBoard } from '../domain/position-board.ts';
-import { distanceM } from '../domain/position.ts';
-import type { Place, Position } from '../domain/position.ts';
+import type { Position } from '../domain/position.ts';
 import { decodePosition } from './position-codec.ts';
 import { cellKey, lastPositionKey } from './redis-keys.ts';
 
@@ -76,7 +77,7 @@ export class NearDrivers {
       const drivers = (await this.#driversIn(rings.flat())).filter((id) => !seen.has(id));
       for (const id of drivers) seen.add(id);
       for (const position of drivers.length > 0 ? await this.#lastOf(drivers) : []) {
-        const metres = distanceM(place, position);
+        const metres = greatCircleM(place, position);
         if (metres <= radiusM) found.push({ position, distanceM: metres });
       }
       found.sort((a, b) => a.distanceM - b.distanceM);
@@ -104,7 +105,7 @@ export class NearDrivers {
   #searchBoard({ place, limit, radiusM }: NearQuery): Near[] {
     const found: Near[] = [];
     for (const position of this.#board.allFresh(this.#nowMs())) {
-      const metres = distanceM(place, position);
+      const metres = greatCircleM(place, position);
       if (metres <= radiusM) found.push({ position, distanceM: metres });
     }
     return found.toSorted((a, b) => a.distanceM - b.distanceM).slice(0, limit);

@@ -1,9 +1,9 @@
 /** Rings of cells bound distances from below, and the board keeps what is fresh. */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { greatCircleM } from '../../../shared/unit/place.ts';
 import { BUCKET_MS, BUCKET_TTL_MS, FRESH_BUCKETS, FRESH_MS, bucketOf, cellOf, ringFloorM, ringOf } from '../../../services/location/domain/cells.ts';
 import { PositionBoard, SUBSCRIBERS_MAX } from '../../../services/location/domain/position-board.ts';
-import { distanceM } from '../../../services/location/domain/position.ts';
 import type { Position } from '../../../services/location/domain/position.ts';
 import { decodeBatch, decodePosition, encodeBatch, encodePosition } from '../../../services/location/store/position-codec.ts';
 
@@ -22,7 +22,7 @@ describe('rings of cells', () => {
       const target = cellOf(b);
       let k = 0;
       while (k < 30 && !ringOf(origin, k).includes(target)) k += 1;
-      if (k < 30) expect(distanceM(a, b)).toBeGreaterThanOrEqual(ringFloorM(origin, k));
+      if (k < 30) expect(greatCircleM(a, b)).toBeGreaterThanOrEqual(ringFloorM(origin, k));
     }), { numRuns: 300 });
   });
 
@@ -51,7 +51,7 @@ describe('positions', () => {
     fc.assert(fc.property(fc.array(positions, { minLength: 1 }), (sent) => {
       const got = decodeBatch(encodeBatch(sent.map(encodePosition)));
       expect(got.map(({ driverId, atMs, seenMs }) => ({ driverId, atMs, seenMs }))).toEqual(sent.map(({ driverId, atMs, seenMs }) => ({ driverId, atMs, seenMs })));
-      for (const [i, position] of got.entries()) expect(distanceM(position, sent[i]!)).toBeLessThan(0.02);
+      for (const [i, position] of got.entries()) expect(greatCircleM(position, sent[i]!)).toBeLessThan(0.02);
     }));
   });
 

@@ -1,8 +1,8 @@
 /** Which pings are believed. */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { greatCircleM } from '../../../shared/unit/place.ts';
 import { CLOCK_SKEW_MS_MAX, CONFIRM_SPAN_MS, NOISE_M, PingGate, SPEED_MPS_MAX } from '../../../services/location/domain/ping-gate.ts';
-import { distanceM } from '../../../services/location/domain/position.ts';
 import { TokenBucket } from '../../../services/location/domain/token-bucket.ts';
 
 const NOW = Date.UTC(2026, 0, 5, 12);
@@ -82,7 +82,7 @@ describe('a ping', () => {
         if (verdict.kind === 'refused') continue;
         if (last !== undefined) {
           const seconds = Math.max(1, (verdict.atMs - last.atMs) / 1_000);
-          expect(distanceM(last, verdict.place)).toBeLessThanOrEqual(SPEED_MPS_MAX * seconds + NOISE_M);
+          expect(greatCircleM(last, verdict.place)).toBeLessThanOrEqual(SPEED_MPS_MAX * seconds + NOISE_M);
         }
         last = { ...verdict.place, atMs: verdict.atMs };
       }

@@ -1,12 +1,12 @@
 /** Claims of the insertion: it equals trying everything out, and never breaks a promise or a capacity. */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Place } from '../../../../shared/unit/place.ts';
 import { decideInsertion, ROUTE_STOPS_MAX } from '../../../../services/dispatch/domain/insertion.ts';
 import type { InsertionResult, NewRider } from '../../../../services/dispatch/domain/insertion.ts';
 import { etasMs, loads } from '../../../../services/dispatch/domain/route-plan.ts';
 import type { PlannedStop, RoutePlan } from '../../../../services/dispatch/domain/route-plan.ts';
 import { greatCircleTravel } from '../../../../services/dispatch/domain/travel.ts';
-import type { Place } from '../../../../services/dispatch/domain/travel.ts';
 
 const travel = greatCircleTravel({ averageSpeedKmph: 24, streetFactor: 1.3, speedFactor: 1 });
 const START_MS = Date.UTC(2026, 0, 1);

@@ -1,8 +1,9 @@
 /** Claims of the travel model and of the promise made from it. */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { greatCircleM } from '../../../../shared/unit/place.ts';
 import { decidePromise } from '../../../../services/dispatch/domain/promise.ts';
-import { greatCircleM, greatCircleTravel } from '../../../../services/dispatch/domain/travel.ts';
+import { greatCircleTravel } from '../../../../services/dispatch/domain/travel.ts';
 
 const travel = greatCircleTravel({ averageSpeedKmph: 24, streetFactor: 1.3, speedFactor: 1 });
 const place = fc.record({
