@@ -30,7 +30,7 @@ const TARGETS = ['cdc', 'redis', 'kafka', 'mysql', 'etcd'] as const;
 const RIDES_DEFAULT = 120;
 const RIDES_MAX = 100_000;
 /** Slow enough that rides are under way before, during and after the outage. */
-const SPEED = 15;
+const SPEED = 25;
 
 interface ChaosFlags {
   readonly region: string;
