@@ -3,7 +3,6 @@
  * A time without measurements is a gap. The lines of the promise (100 ms) and of the page (5 s) are drawn where they fall.
  */
 /* global uPlot */
-import { ms } from './format.js';
 
 const FLOOR_MS = 1;
 const MARKS = [{ atMs: 100, label: 'promise 100 ms' }, { atMs: 5000, label: 'page 5 s' }];
@@ -66,7 +65,7 @@ function optionsFor(container, colours) {
         // Whole powers of ten only: the lines between them are noise at three in the morning.
         ...axis, size: 58, splits: (_plot, _axis, min, max) => POWERS.filter((value) => value >= min && value <= max),
         filter: (_plot, splits) => splits,
-        values: (_plot, values) => values.map((value) => (value === null ? '' : ms(value).replace('.0', ''))),
+        values: (_plot, values) => values.map((value) => (value === null ? '' : value < 1000 ? `${value} ms` : `${value / 1000} s`)),
       },
     ],
     series: [{}, ...line('first'), ...line('second')],
