@@ -47,8 +47,12 @@ export function documentRoutes(app: HttpApp, { name, title, version, description
 
 const PROBLEM_ANSWER = { description: 'A problem.', content: { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: 'Problem#' } } } };
 
-function documented(schema: FastifySchema | undefined, route: Pick<RouteOptions, 'onRequest' | 'preValidation' | 'preHandler'>): FastifySchema {
+const SOCKET_ANSWER = { 101: { description: 'The connection speaks WebSocket from here on.', type: 'null' } };
+
+function documented(schema: FastifySchema | undefined, route: Pick<RouteOptions, 'onRequest' | 'preValidation' | 'preHandler' | 'websocket'>): FastifySchema {
   const isGuarded = [route.onRequest, route.preValidation, route.preHandler].flat().some(isRoleHook);
-  const response = { ...(schema?.response as Record<string, unknown> | undefined), default: PROBLEM_ANSWER };
-  return { ...schema, response, ...(isGuarded ? { security: [{ bearer: [] }] } : {}) };
+  const isSocket = route.websocket === true;
+  const response = { ...(schema?.response as Record<string, unknown> | undefined), ...(isSocket ? SOCKET_ANSWER : {}), default: PROBLEM_ANSWER };
+  // The plugin hides its WebSocket routes; whoever writes a client needs them most of all.
+  return { ...schema, response, ...(isSocket ? { hide: false } : {}), ...(isGuarded ? { security: [{ bearer: [] }] } : {}) };
 }

@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { expect, test } from 'vitest';
 import { requireRole } from '../../../shared/http/auth.ts';
 import { addDocsPage } from '../../../shared/http/docs-page.ts';
+import { acceptWebSockets } from '../../../shared/http/web-socket.ts';
 import { testApp } from './test-app.ts';
 
 function documentedApp() {
@@ -24,6 +25,14 @@ test('it is OpenAPI 3.1 with every public operation, and no others', async () =>
   const document = answer.json();
   expect(document).toMatchObject({ openapi: '3.1.0', info: { title: 'Tandem test', version: '1.2.3' }, tags: [{ name: 'riding' }] });
   expect(Object.keys(document.paths)).toEqual(['/v1/rides/{id}/cancel', '/v1/zones']);
+});
+
+test('a WebSocket is in the document: who writes a client looks for it there', async () => {
+  await using made = documentedApp();
+  acceptWebSockets(made.app);
+  made.app.get('/v1/stream', { websocket: true, onRequest: requireRole('driver'), schema: { summary: 'Frames' } }, () => {});
+  const { paths } = (await made.app.inject('/openapi.json')).json();
+  expect(paths['/v1/stream'].get).toMatchObject({ summary: 'Frames', security: [{ bearer: [] }], responses: { 101: {}, default: {} } });
 });
 
 test('operations behind requireRole want a bearer token, others do not; all show the problem', async () => {
