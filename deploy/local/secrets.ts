@@ -6,8 +6,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { exportJWK, generateKeyPair } from 'jose';
-import type { JWK } from 'jose';
+import { createKeyPair } from '../../shared/http/auth.ts';
+import type { Jwk } from '../../shared/http/auth.ts';
 import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import { DATABASE_USERS } from '../../shared/schema/grants.ts';
 import type { DatabaseUser } from '../../shared/schema/grants.ts';
@@ -28,7 +28,7 @@ export interface Secrets {
   readonly regions: Readonly<Record<string, RegionSecrets>>;
   readonly etcdToken: string;
   /** Ed25519; signs the tokens of riders, drivers and operators. */
-  readonly jwt: { readonly publicJwk: JWK; readonly privateJwk: JWK };
+  readonly jwt: { readonly publicJwk: Jwk; readonly privateJwk: Jwk };
 }
 
 /** Throws stack-absent when there is none yet. */
@@ -51,7 +51,7 @@ async function complete(known: Partial<Secrets>, regions: readonly string[]): Pr
   return {
     regions: { ...known.regions, ...Object.fromEntries(named) },
     etcdToken: known.etcdToken ?? password(),
-    jwt: known.jwt ?? (await newKeyPair()),
+    jwt: known.jwt ?? (await createKeyPair()),
   };
 }
 
@@ -73,11 +73,6 @@ function password(): string {
 function newClusterId(): string {
   const id = randomBytes(CLUSTER_ID_BYTES).toString('base64url');
   return id.startsWith('-') ? newClusterId() : id;
-}
-
-async function newKeyPair(): Promise<Secrets['jwt']> {
-  const { publicKey, privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
-  return { publicJwk: await exportJWK(publicKey), privateJwk: await exportJWK(privateKey) };
 }
 
 async function load(file: string): Promise<Partial<Secrets> | null> {

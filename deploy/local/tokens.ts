@@ -1,11 +1,9 @@
 /**
  * Signs tokens with the key of the local deployment: for the replay, for `tandem token`, for a tour with curl.
  */
-import type { JWK } from 'jose';
 import { signToken } from '../../shared/http/auth.ts';
+import type { Jwk, Role } from '../../shared/http/auth.ts';
 import { hash63 } from '../../shared/kernel/hash.ts';
-
-export type Role = 'rider' | 'driver' | 'operator';
 
 export const TTL_S_DEFAULT = 86_400;
 
@@ -15,7 +13,7 @@ export interface TokenRequest {
   readonly ttlS?: number;
 }
 
-export function mintToken(privateJwk: JWK, { role, accountId, ttlS = TTL_S_DEFAULT }: TokenRequest): Promise<string> {
+export function mintToken(privateJwk: Jwk, { role, accountId, ttlS = TTL_S_DEFAULT }: TokenRequest): Promise<string> {
   return signToken(privateJwk, { accountId, role, ttlS });
 }
 

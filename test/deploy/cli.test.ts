@@ -1,3 +1,4 @@
+/** The command line as a person meets it: run as a process of its own, judged by its output and exit code. No stack is started. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -1,3 +1,4 @@
+/** Ports are assigned without clashes, can be moved all at once or one by one, and bad wishes are named together. */
 import { describe, expect, test } from 'vitest';
 import { allPorts, assignPorts } from '../../deploy/local/ports.ts';
 

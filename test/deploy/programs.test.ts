@@ -1,3 +1,4 @@
+/** Which programs the local stack takes, and from where; with stand-ins in a temp directory, nothing is installed. */
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+/** The database server as the local stack configures it, on every engine this machine has: binlog, crashes, users, identity. */
 import { describe, expect, test } from 'vitest';
 import { openRawConnection } from '../../shared/mysql/raw-connection.ts';
 import type { RawRow } from '../../shared/mysql/raw-connection.ts';

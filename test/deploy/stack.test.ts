@@ -1,3 +1,4 @@
+/** The plan of a local deployment: processes, order, secrets, addresses, and what it refuses. Nothing is started. */
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+/** What a killed supervisor left behind is found and ended, and nothing else is; with real processes of our own. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,3 +1,4 @@
+/** The supervisor over real processes that crash, hang, ignore signals or will not start; and its log and control socket. */
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+/** A port that somebody else holds is refused before anything starts, naming the holder. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';

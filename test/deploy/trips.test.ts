@@ -1,3 +1,4 @@
+/** Where trips come from: CSV files, read strictly and with errors that point at the cell, and the synthetic day. */
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseTrips } from '../../deploy/local/trips/parse-trips.ts';

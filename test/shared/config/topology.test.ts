@@ -1,3 +1,4 @@
+/** A topology file is taken whole or refused, with every incomplete place named. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Region names and origin numbers: read, paired and translated, never guessed. */
 import { expect, test } from 'vitest';
 import { Regions } from '../../../shared/kernel/region.ts';
 import { isTandemError } from '../../../shared/kernel/tandem-error.ts';

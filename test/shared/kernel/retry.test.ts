@@ -1,3 +1,4 @@
+/** How often retry tries again, how long it pauses, and what ends it early. */
 import * as fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { pauseMs, retry } from '../../../shared/kernel/retry.ts';

@@ -1,3 +1,4 @@
+/** Errors of operation carry code, cause and details; assertions are another kind. */
 import { expect, test } from 'vitest';
 import { assert, AssertionFailure, unreachable } from '../../../shared/kernel/assert.ts';
 import { isTandemError, TandemError } from '../../../shared/kernel/tandem-error.ts';
