@@ -12,10 +12,9 @@ import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import { DATABASE_USERS } from '../../shared/schema/grants.ts';
 import type { DatabaseUser } from '../../shared/schema/grants.ts';
 import { writeAtomic } from './servers/files.ts';
+import { newClusterId } from './servers/kafka.ts';
 
 const PASSWORD_BYTES = 24;
-/** What Kafka calls a UUID: 16 bytes in base64url. */
-const CLUSTER_ID_BYTES = 16;
 
 export interface RegionSecrets {
   readonly mysqlRoot: string;
@@ -67,12 +66,6 @@ function completeRegion(known: Partial<RegionSecrets> | undefined): RegionSecret
 
 function password(): string {
   return randomBytes(PASSWORD_BYTES).toString('base64url');
-}
-
-/** Not beginning with '-', which a command line would take for an option. */
-function newClusterId(): string {
-  const id = randomBytes(CLUSTER_ID_BYTES).toString('base64url');
-  return id.startsWith('-') ? newClusterId() : id;
 }
 
 async function load(file: string): Promise<Partial<Secrets> | null> {

@@ -8,6 +8,7 @@ import { refuseMovedEtcd, refuseOtherEngine } from '../../deploy/local/plan.ts';
 import { assignPorts } from '../../deploy/local/ports.ts';
 import { ensureSecrets } from '../../deploy/local/secrets.ts';
 import type { Secrets } from '../../deploy/local/secrets.ts';
+import { newClusterId } from '../../deploy/local/servers/kafka.ts';
 import { stackOf, topologyOf } from '../../deploy/local/stack.ts';
 import { stateDir } from '../../deploy/local/state-dir.ts';
 import type { ProcessSpec } from '../../deploy/local/supervisor/process-spec.ts';
@@ -96,6 +97,11 @@ test('secrets are made once, kept private, and completed without touching those 
   const more = await ensureSecrets(file, [...REGIONS, 'north']);
   expect(more.regions.east).toEqual(secrets.regions.east);
   expect(more.regions.north?.redis).toMatch(/^[\w-]{20,}$/);
+});
+
+test('the id of a Kafka cluster never looks like an option to Kafka\'s tools', () => {
+  // One in 64 would: that none of 5,000 does is no luck.
+  for (let each = 0; each < 5_000; each += 1) expect(newClusterId()).toMatch(/^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/);
 });
 
 test('a plan that moves an etcd port away from its data is refused, naming it', () => {

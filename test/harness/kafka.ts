@@ -1,7 +1,6 @@
 /** A Kafka broker of one's own for a test. */
-import { randomBytes } from 'node:crypto';
 import { locateJava, locateKafkaJars } from '../../deploy/local/programs/locate.ts';
-import { kafkaServer } from '../../deploy/local/servers/kafka.ts';
+import { kafkaServer, newClusterId } from '../../deploy/local/servers/kafka.ts';
 import { LOOPBACK } from '../../deploy/local/servers/server-spec.ts';
 import { freePort } from './free-port.ts';
 import { found, testCache } from './programs.ts';
@@ -20,7 +19,6 @@ export async function startKafka(): Promise<TestKafka> {
   const jars = found('Kafka', locateKafkaJars(testCache()));
   const dir = await makeTestDir('kafka');
   const [port, controllerPort] = [await freePort(), await freePort()];
-  const clusterId = randomBytes(16).toString('base64url');
-  const server = await startServer(kafkaServer({ java, jars, dir, port, controllerPort, nodeId: 1, clusterId }), dir);
+  const server = await startServer(kafkaServer({ java, jars, dir, port, controllerPort, nodeId: 1, clusterId: newClusterId() }), dir);
   return Object.assign(server, { host: LOOPBACK, port, broker: `${LOOPBACK}:${port}` });
 }

@@ -5,6 +5,7 @@
  * Replication factor 1 on purpose: the second copy of a change is the peer's database, not another broker.
  */
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -16,6 +17,8 @@ import { LOOPBACK } from './server-spec.ts';
 import type { ServerSpec } from './server-spec.ts';
 
 const FORMAT_DEADLINE_MS = 60_000;
+/** What Kafka calls a UUID: 16 bytes in base64url. */
+const CLUSTER_ID_BYTES = 16;
 
 export interface KafkaOptions {
   readonly java: string;
@@ -25,7 +28,7 @@ export interface KafkaOptions {
   readonly port: number;
   readonly controllerPort: number;
   readonly nodeId: number;
-  /** 22 characters: the base64url of 16 bytes. */
+  /** 22 characters, as newClusterId() makes them. */
   readonly clusterId: string;
   readonly heapMib?: number;
 }
@@ -43,6 +46,12 @@ export function kafkaServer(options: KafkaOptions): ServerSpec {
     },
     ready: () => probeKafka(options.port),
   };
+}
+
+/** The id of a new cluster; never beginning with '-', which Kafka's tools would take for an option. */
+export function newClusterId(): string {
+  const id = randomBytes(CLUSTER_ID_BYTES).toString('base64url');
+  return id.startsWith('-') ? newClusterId() : id;
 }
 
 function jvmArgs({ jars, heapMib = 256 }: KafkaOptions): string[] {
