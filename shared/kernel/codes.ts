@@ -38,7 +38,7 @@ export const CODES = {
   'apply-schema-behind': {
     http: 503, grpc: 'UNAVAILABLE', retryable: true,
     meaning: 'A change names a table or column that this region\'s database lacks; its partition waits.',
-    action: 'Migrate this region (tandem migrate); the partition goes on by itself.',
+    action: 'Run this region\'s schema task again, which migrates (locally: tandem down, then tandem up); the partition goes on by itself.',
   },
   'body-too-large': {
     http: 413, grpc: 'INVALID_ARGUMENT', retryable: false,
