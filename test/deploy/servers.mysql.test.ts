@@ -1,5 +1,5 @@
 /** The database server as the local stack configures it, on every engine this machine has: binlog, crashes, users, identity. */
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { openRawConnection } from '../../shared/mysql/raw-connection.ts';
 import type { RawRow } from '../../shared/mysql/raw-connection.ts';
 import type { MysqlConfig } from '../../shared/mysql/database.ts';
@@ -52,5 +52,18 @@ describe.each(await engines())('a %s server', (engine) => {
     const identity = engine === 'mysql' ? 'SELECT @@server_uuid AS id' : 'SELECT @@server_uid AS id';
     const ids = await Promise.all([left, right].map(async ({ config }) => (await ask(config, identity))[0]?.id));
     expect(ids[0]).not.toBe(ids[1]);
+  });
+});
+
+describe('a test that names no engine', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  test('gets one of those that TANDEM_TEST_ENGINES leaves, or none', async () => {
+    const last = (await engines()).at(-1)!;
+    vi.stubEnv('TANDEM_TEST_ENGINES', last);
+    await using server = await startMysql();
+    expect(server.engine).toBe(last);
+    vi.stubEnv('TANDEM_TEST_ENGINES', 'another');
+    await expect(startMysql()).rejects.toMatchObject({ code: 'missing-program' });
   });
 });

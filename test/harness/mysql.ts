@@ -48,9 +48,8 @@ export async function engines(): Promise<Engine[]> {
 export async function startMysql(
   options: { engine?: Engine; origin?: number; schema?: boolean; grants?: boolean } = {},
 ): Promise<TestMysql> {
-  const available = await programs();
-  const engine = options.engine ?? [...available.keys()][0] ?? 'mariadb';
-  const program = found(engine, available.get(engine) ?? null);
+  const engine = options.engine ?? found('a database server of the engines asked for', (await engines())[0] ?? null);
+  const program = found(engine, (await programs()).get(engine) ?? null);
   const dir = await makeTestDir('mysql');
   const origin = options.origin ?? 1;
   const login = { host: LOOPBACK, port: await freePort(), user: 'root', password: randomBytes(12).toString('hex'), database: 'tandem' } as const;
