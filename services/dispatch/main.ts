@@ -79,6 +79,7 @@ async function connect(
   life.add({ name: 'policy', stop: async () => policy.stop() });
   const ids = await startLeasedIds({ etcd, region, origin: regions.originOf(region), owner: instance, log });
   life.add({ name: 'ids', stop: () => ids.stop() });
+  metrics.observe('tandem_id_window_ms', 'How long ids last without etcd.', [], (report) => report(ids.remainingMs));
   const db = openDatabase(mysqlOf(config), { log, metrics });
   life.add({ name: 'database', stop: () => db.close() });
   const commands = openRedis(config.redisUrl.reveal(), { log, name: `${instance}-nudges` });

@@ -30,6 +30,7 @@ runProcess('payment', async (life) => {
   life.add({ name: 'units', stop: async () => units.stop() });
   const ids = await startLeasedIds({ etcd, region, origin, owner: instance, log });
   life.add({ name: 'ids', stop: () => ids.stop() });
+  metrics.observe('tandem_id_window_ms', 'How long ids last without etcd.', [], (report) => report(ids.remainingMs));
 
   const clock = new HybridClock({ nowMs: Date.now, onDrift: (drift) => log.warn(drift, 'a clock of the peer is ahead') });
   const verifyToken = createVerifier(config.jwtPublicKey);
