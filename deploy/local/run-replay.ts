@@ -25,6 +25,8 @@ import type { Place } from '../../shared/unit/place.ts';
 /** A fleet as large as the smaller one of the Manhattan baselines; fewer cars than FLEET_MIN leave parts of town without one. */
 export const FLEET_MAX = 200;
 const FLEET_MIN = 100;
+/** Who asks for a ride by hand, after a replay, gets the promises of a real day. */
+const REAL_SPEED = 1;
 const POLICY_KEY = `${POLICY_PREFIX}dispatch`;
 
 export type MintToken = (role: 'rider' | 'driver', accountId: string) => Promise<string>;
@@ -40,13 +42,17 @@ export interface ReplayRequest {
   readonly signal?: AbortSignal;
 }
 
-/** Tells dispatch the speed of the world, then replays. */
+/** Tells dispatch the speed of the world, replays, and lets the world go at its own speed again. */
 export async function runReplay(request: ReplayRequest): Promise<ReplayReport> {
   const { topology, mintToken, trips, starts, speed, onProgress, signal } = request;
   const world = await setWorldSpeed(topology, speed);
   const endpoints = Object.entries(topology.regions).map(([region, { endpoints: { router } }]) => ({ region, routerUrl: router }));
   const fleet = starts.slice(0, Math.min(FLEET_MAX, Math.max(FLEET_MIN, trips.length)));
-  return replay({ endpoints, trips, fleet, speed, world, mintToken, ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) });
+  try {
+    return await replay({ endpoints, trips, fleet, speed, world, mintToken, ...(onProgress ? { onProgress } : {}), ...(signal ? { signal } : {}) });
+  } finally {
+    await setWorldSpeed(topology, REAL_SPEED);
+  }
 }
 
 /** Waits until both regions have caught up, compares them row by row, and checks every promise. */
