@@ -41,6 +41,8 @@ function redisConfig({ dir, port, password, maxMemoryMib = 96 }: RedisOptions): 
     `requirepass ${password}`,
     `dir ${JSON.stringify(dir)}`,
     'daemonize no',
+    // Its title would be written over its environment, and what a killed supervisor leaves behind is known by that (stale.ts).
+    'set-proc-title no',
     'appendonly yes',
     'appendfsync everysec',
     'save ""',
