@@ -54,10 +54,13 @@ export function unpackId(id: bigint): IdParts {
   };
 }
 
-/** Reads a decimal id from 1 to 2^63-1, without sign or leading zeros. Throws validation-failed. */
-export function parseId(text: string): TandemId {
+/** Reads a decimal id from 1 to 2^63-1, without sign or leading zeros. Throws validation-failed, naming `field`. */
+export function parseId(text: string, field = 'id'): TandemId {
   const id = /^[1-9][0-9]{0,18}$/.test(text) ? BigInt(text) : 0n;
-  if (id === 0n || id > ID_MAX) throw new TandemError('validation-failed', `"${text}" is not an id`);
+  if (id === 0n || id > ID_MAX) {
+    const errors = [{ field, message: 'must be a decimal id from 1 to 2^63-1' }];
+    throw new TandemError('validation-failed', `"${text}" is not an id`, { details: { errors } });
+  }
   return id as TandemId;
 }
 

@@ -66,7 +66,7 @@ function addRides(app: HttpApp, deps: DispatchDeps): void {
       response: { 201: RideView },
     },
   }, async (request, reply) => {
-    const quote = await findOwnQuote(deps, { quoteId: parseId(request.body.quoteId), riderId: request.caller.accountId });
+    const quote = await findOwnQuote(deps, { quoteId: parseId(request.body.quoteId, 'quoteId'), riderId: request.caller.accountId });
     sayUnit(reply, quote.unit);
     deps.units.assertHome(quote.unit);
     let told = nobody();

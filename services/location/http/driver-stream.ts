@@ -8,6 +8,7 @@ import type { Static } from 'typebox';
 import { requireRole } from '../../../shared/http/auth.ts';
 import type { HttpApp, HttpRequest } from '../../../shared/http/http-server.ts';
 import { acceptWebSockets } from '../../../shared/http/web-socket.ts';
+import { parseId } from '../../../shared/id/id-layout.ts';
 import { TandemError } from '../../../shared/kernel/tandem-error.ts';
 import { unitOfAccount } from '../../../shared/unit/unit.ts';
 import { DriverSocket } from './driver-socket.ts';
@@ -50,6 +51,8 @@ export function addDriverStream(app: HttpApp, deps: DriverStreamDeps): void {
     onRequest: requireRole('driver'),
     schema: { tags: ['driver'], summary: 'Pings up; offers and route down', description: DESCRIPTION, querystring: StreamQuery },
     preHandler: async (request: HttpRequest) => {
+      const { after = '0' } = request.query as Static<typeof StreamQuery>;
+      if (after !== '0') parseId(after, 'after');
       deps.assertHome(unitOfAccount(request.caller.accountId));
       if (!deps.sockets.hasRoom) throw new TandemError('rate-limited', 'This process has all the driver streams it can take.', { details: { retryAfterS: 1 } });
     },

@@ -52,3 +52,9 @@ test.each(['1', '42', '9223372036854775807'])('"%s" is an id', (text) => {
 test.each(['', '0', '-1', '+1', '01', '1.0', '1e3', ' 1', '0x1', '9223372036854775808', '99999999999999999999'])('"%s" is no id', (text) => {
   expect(() => parseId(text)).toThrow(expect.toSatisfy((e) => isTandemError(e, 'validation-failed')));
 });
+
+test('the refusal names the field, as every bad field is named', () => {
+  for (const [parse, field] of [[() => parseId('0'), 'id'], [() => parseId('0', 'quoteId'), 'quoteId']] as const) {
+    expect(parse).toThrow(expect.objectContaining({ details: { errors: [expect.objectContaining({ field })] } }));
+  }
+});

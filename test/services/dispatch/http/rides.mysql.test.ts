@@ -30,6 +30,13 @@ async function quoteFor(as: { id: bigint; role: 'rider' }) {
   return (await front.call('POST', '/v1/quotes', { as, key: `quote-${someone()}`, body: trip() })).body;
 }
 
+test.each(['0', '01', '-1', '9223372036854775808', '99999999999999999999'])('an id that is none (%s) is named, wherever it stands', async (id) => {
+  const inBody = await front.call('POST', '/v1/rides', { as: rider(), key: 'k', body: { quoteId: id } });
+  expect([inBody.status, inBody.body.errors]).toMatchObject([400, [{ field: 'quoteId' }]]);
+  const inPath = await front.call('GET', `/v1/rides/${id}`, { as: rider() });
+  expect([inPath.status, inPath.body.errors]).toMatchObject([400, [{ field: 'id' }]]);
+});
+
 describe('POST /v1/quotes', () => {
   test('prices the direct ride and promises a pick-up and an arrival', async () => {
     const as = rider();
