@@ -29,21 +29,22 @@ export type Asker = { readonly accountId: bigint; readonly role: string; readonl
 export async function readRide(sql: Sql, where: Whereabouts, asker: Asker, rideId: bigint): Promise<PaidRide> {
   const ride = await findRide(sql, rideId);
   if (ride === undefined) throw missingRide(rideId, where, asker);
-  if (ride.riderId !== asker.accountId && asker.role !== 'operator') throw notTheirs(rideId);
+  if (ride.riderId !== asker.accountId && asker.role !== 'operator') throw absent(rideId);
   return ride;
 }
 
 /**
  * readRide for a money write. The payer is at home here, so no other region could take the write: a ride just created
- * over there is waited for, for a second at most.
+ * over there is waited for, for a second at most, and then not found. It is never not-home: a client told to pay over
+ * there would only be sent back.
  */
 export async function awaitRide(sql: Sql, where: Whereabouts, asker: Asker, rideId: bigint): Promise<PaidRide> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await readRide(sql, where, asker, rideId);
     } catch (e) {
-      const isOnItsWay = isTandemError(e, 'not-home');
-      if (!isOnItsWay || attempt === REPLICATION_WAIT.attempts) throw e;
+      if (!isTandemError(e, 'not-home')) throw e;
+      if (attempt === REPLICATION_WAIT.attempts) throw absent(rideId);
     }
     await sleep(REPLICATION_WAIT.everyMs);
   }
@@ -74,6 +75,7 @@ async function completedFare(tx: Sql, rideId: bigint): Promise<Fare> {
   return fare;
 }
 
-function notTheirs(rideId: bigint): TandemError {
+/** Said of another's ride too. */
+function absent(rideId: bigint): TandemError {
   return new TandemError('not-found', `there is no ride ${rideId}`, { details: { rideId: String(rideId) } });
 }

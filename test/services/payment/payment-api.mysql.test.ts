@@ -136,6 +136,8 @@ describe('money in the wrong region', () => {
     expect((await ask('GET', `/v1/rides/${unknown}/receipt`, { headers: { 'tandem-forwarded': 'west' } })).status).toBe(404);
     expect((await ask('GET', `/v1/rides/${nextId(1)}/receipt`)).status).toBe(404);
     expect((await ask('POST', `/v1/rides/${nextId(1)}/tip`, { body: { amountCents: 5 } })).status).toBe(404);
+    // Not west: there the payer would be told that the home is here.
+    expect(await ask('POST', `/v1/rides/${unknown}/payments`)).toMatchObject({ status: 404, body: { code: 'not-found' } });
   });
 
   test('that came before its ride was replicated waits for it', async () => {
