@@ -3,6 +3,7 @@
  *
  * Invariant: it reads no environment and opens no port. A request under /v1 is answered by a service, or by one problem.
  */
+import type { IncomingMessage } from 'node:http';
 import type { RegionName, Regions } from '../../shared/kernel/region.ts';
 import type { VerifyToken } from '../../shared/http/auth.ts';
 import { addDocsPage } from '../../shared/http/docs-page.ts';
@@ -59,6 +60,8 @@ export function buildRouter(deps: RouterDeps): Router {
   addOpenApiRoute(app, { upstreams, nowMs });
   addDocsPage(app, { title: 'Tandem API' });
   const upgrades = new UpgradeDoor(door, log);
+  // Some HTTP clients offer h2c with whatever they send (Java's, curl --http2): what is not a WebSocket is a plain request.
+  Object.assign(app.server, { shouldUpgradeCallback: (request: IncomingMessage) => request.headers.upgrade?.toLowerCase() === 'websocket' });
   app.server.on('upgrade', (request, socket, head) => {
     if (app.tandem.isDraining) upgrades.drain();
     void upgrades.handle(request, socket, head);
