@@ -15,6 +15,7 @@ import type { HttpApp, HttpRequest } from './http-server.ts';
 export type WebSocket = WsSocket;
 
 export const FRAME_BYTES_MAX = 64 * 1024;
+const HANDSHAKE_KEY = /^[+/0-9A-Za-z]{22}==$/;
 const CLOSE_RESTART = 1012;
 /** For a client to answer a close frame; then the connection is cut. */
 const CLOSE_DEADLINE_MS = 1_000;
@@ -29,7 +30,7 @@ export function acceptWebSockets(app: HttpApp, { frameBytesMax = FRAME_BYTES_MAX
     route.onRequest = [requireUpgrade, ...[route.onRequest ?? []].flat()] as typeof route.onRequest;
   });
   // Called, not registered: a registered plugin runs at ready(), after the routes of whoever builds the app.
-  fastifyWebsocket(app as never, { options: { maxPayload: frameBytesMax } }, (error) => assert(error === undefined, String(error)));
+  fastifyWebsocket(app as never, { options: { maxPayload: frameBytesMax }, errorHandler: endFailed }, (error) => assert(error === undefined, String(error)));
   app.websocketServer.on('connection', (socket: WebSocket) => {
     const { streams } = app.tandem;
     const stream: OpenStream = { kind: 'socket', leave: () => leave(socket) };
@@ -39,8 +40,22 @@ export function acceptWebSockets(app: HttpApp, { frameBytesMax = FRAME_BYTES_MAX
   });
 }
 
-async function requireUpgrade(request: HttpRequest): Promise<void> {
-  if (request.headers.upgrade?.toLowerCase() !== 'websocket') throw new TandemError('upgrade-required', `${request.routeOptions.url} speaks WebSocket.`);
+/** The whole handshake (RFC 6455, section 4.2.1): what ws itself refuses is no problem+json. */
+async function requireUpgrade({ headers, routeOptions }: HttpRequest): Promise<void> {
+  if (headers.upgrade?.toLowerCase() !== 'websocket') throw new TandemError('upgrade-required', `${routeOptions.url} speaks WebSocket.`);
+  const errors = [
+    ...(headers['sec-websocket-version'] === '13' ? [] : [{ field: 'sec-websocket-version', message: 'must be 13' }]),
+    ...(HANDSHAKE_KEY.test(headers['sec-websocket-key'] ?? '') ? [] : [{ field: 'sec-websocket-key', message: 'must be 16 bytes in base64' }]),
+  ];
+  if (errors.length > 0) throw new TandemError('validation-failed', 'This is not a WebSocket handshake.', { details: { errors } });
+}
+
+/** A client that breaks the protocol is no error of ours; a route that throws is. ws has sent its close frame by then. */
+function endFailed(error: Error, socket: WebSocket, request: HttpRequest): void {
+  const isTheirs = (error as NodeJS.ErrnoException).code?.startsWith('WS_ERR_') === true;
+  if (isTheirs) request.log.debug({ err: error }, 'a WebSocket client broke the protocol');
+  else request.log.error({ err: error }, 'a WebSocket failed');
+  socket.terminate();
 }
 
 function leave(socket: WebSocket): void {

@@ -85,6 +85,13 @@ test('a plain request is told to upgrade', async () => {
   expect(await answer.json()).toMatchObject({ code: 'upgrade-required' });
 });
 
+test('a handshake that is not one is a problem that names its headers', async () => {
+  await using made = await echoApp();
+  const answer = await made.app.inject({ url: '/stream', headers: { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '7', 'sec-websocket-key': 'x' } });
+  expect([answer.statusCode, answer.headers['content-type']]).toEqual([400, 'application/problem+json']);
+  expect(answer.json().errors).toMatchObject([{ field: 'sec-websocket-version' }, { field: 'sec-websocket-key' }]);
+});
+
 test('a frame over the limit closes its socket with 1009', async () => {
   await using made = await echoApp();
   const socket = open(`${made.url}/stream`, { authorization: `Bearer ${token}` });
@@ -93,6 +100,9 @@ test('a frame over the limit closes its socket with 1009', async () => {
   await until('the largest frame passes', 2_000, () => socket.messages.length === 2);
   socket.client.send('x'.repeat(FRAME_BYTES_MAX + 1));
   expect(await socket.closed).toBe(1009);
+  // Else whoever holds a token could fill the error log, and wake somebody up.
+  const told = made.captured.text().split('\n').filter((line) => line.includes('Max payload size exceeded'));
+  expect(told.map((line) => JSON.parse(line).level)).toEqual(['debug']);
 });
 
 test('on drain each socket is closed with 1012; a request in flight counts until its socket is gone', async () => {
