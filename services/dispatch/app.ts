@@ -38,7 +38,7 @@ const OPENAPI = {
 };
 
 export function buildDispatch({ dispatch, rideFeed, verifyToken, checks, log, metrics }: DispatchAppDeps): HttpApp {
-  const app = buildHttp({ name: 'dispatch', log, metrics, verifyToken, checks, openapi: OPENAPI });
+  const app = buildHttp({ name: 'dispatch', log, metrics, verifyToken, checks, clock: dispatch.clock, openapi: OPENAPI });
   void app.register(async (routes) => {
     // The same server with the same types; register() forgets them.
     const scope = routes as unknown as HttpApp;

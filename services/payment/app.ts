@@ -40,6 +40,7 @@ export function buildPayment(deps: PaymentDeps): { readonly http: HttpApp; reado
     log,
     metrics,
     verifyToken,
+    clock,
     checks: { database: () => db.ping(CHECK_DEADLINE_MS) },
     openapi: {
       title: 'Tandem payments',

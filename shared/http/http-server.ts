@@ -26,6 +26,7 @@ import type { OpenApiOptions } from './openapi.ts';
 import { PROBLEM_CONTENT_TYPE, problemOf } from './problem.ts';
 import { logFailure, pathOf, recordRequests, requestIdOf } from './request-record.ts';
 import { closeSchema, createValidatorCompiler, validationError } from './validation.ts';
+import { tellWrittenVersion } from './written-token.ts';
 
 export const BODY_BYTES_MAX = 64 * 1024;
 /** For a client to send its whole request. */
@@ -64,12 +65,14 @@ export interface HttpOptions {
   readonly verifyToken?: VerifyToken;
   /** What must work for /health/ready to say 200. */
   readonly checks?: Readonly<Record<string, ReadyCheck>>;
+  /** The clock that stamps what the routes write; with it their answers carry a Tandem-Token. */
+  readonly clock?: { now(): bigint };
   /** Serves /openapi.json. */
   readonly openapi?: OpenApiOptions;
 }
 
 /** A server with /health/live, /health/ready, /metrics and, if asked for, /openapi.json. Routes are added by the caller. */
-export function buildHttp({ name, log, metrics, verifyToken, checks = {}, openapi }: HttpOptions): HttpApp {
+export function buildHttp({ name, log, metrics, verifyToken, checks = {}, clock, openapi }: HttpOptions): HttpApp {
   const app: HttpApp = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -93,6 +96,7 @@ export function buildHttp({ name, log, metrics, verifyToken, checks = {}, openap
     if (route.schema !== undefined) route.schema = closeSchema(route.schema);
   });
   recordRequests(app, { state, metrics });
+  if (clock !== undefined) tellWrittenVersion(app, clock);
   if (openapi !== undefined) documentRoutes(app, { name, ...openapi });
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler((request, reply) => sendProblem(state.routes.refusal(request.method, pathOf(request.url)), request, reply));
