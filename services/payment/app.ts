@@ -1,5 +1,5 @@
 /**
- * The payment service, built but not started: its HTTP API and its coordinator.
+ * The payment service, built but not started: its HTTP API, its coordinator and the sweep of old keys.
  * Invariant: it is ready when it can write and know where: database, homes of units, ids. It reads no environment and
  * listens on nothing.
  */
@@ -12,8 +12,9 @@ import type { Database } from '../../shared/mysql/database.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 import type { Metrics } from '../../shared/telemetry/metrics.ts';
 import { ChargeLoop } from './coordinator/charge-loop.ts';
+import { KeySweep } from './coordinator/key-sweep.ts';
 import { addPaymentRoutes } from './http/payment-routes.ts';
-import { countCharges, observeCoordinator } from './metrics.ts';
+import { countCharges, countForgottenKeys, observeCoordinator } from './metrics.ts';
 import type { IdSource } from './store/ledger.ts';
 
 export type PaymentDeps = {
@@ -31,10 +32,11 @@ export type PaymentDeps = {
 
 const CHECK_DEADLINE_MS = 200;
 
-export function buildPayment(deps: PaymentDeps): { readonly http: HttpApp; readonly coordinator: ChargeLoop } {
+export function buildPayment(deps: PaymentDeps): { readonly http: HttpApp; readonly coordinator: ChargeLoop; readonly keySweep: KeySweep } {
   const { region, regions, db, clock, ids, units, nowMs, log, metrics, verifyToken } = deps;
   const coordinator = new ChargeLoop({ db, clock, ids, units, log, nowMs, counts: countCharges(metrics) });
   observeCoordinator(metrics, coordinator, nowMs);
+  const keySweep = new KeySweep({ db, clock, units, log, nowMs, onForgotten: countForgottenKeys(metrics) });
   const http = buildHttp({
     name: 'payment',
     log,
@@ -50,5 +52,5 @@ export function buildPayment(deps: PaymentDeps): { readonly http: HttpApp; reado
     },
   });
   addPaymentRoutes(http, { db, clock, ids, where: { region, regions, units }, nowMs });
-  return { http, coordinator };
+  return { http, coordinator, keySweep };
 }

@@ -34,8 +34,9 @@ runProcess('payment', async (life) => {
 
   const clock = new HybridClock({ nowMs: Date.now, onDrift: (drift) => log.warn(drift, 'a clock of the peer is ahead') });
   const verifyToken = createVerifier(config.jwtPublicKey);
-  const { http, coordinator } = buildPayment({ region, regions, db, clock, ids, units, verifyToken, nowMs: Date.now, log, metrics });
+  const { http, coordinator, keySweep } = buildPayment({ region, regions, db, clock, ids, units, verifyToken, nowMs: Date.now, log, metrics });
   life.add({ name: 'coordinator', start: async () => coordinator.start(), stop: () => coordinator.stop() });
+  life.add({ name: 'key sweep', start: async () => keySweep.start(), stop: () => keySweep.stop() });
   life.add(httpPart(http, { host, port: config.httpPort }));
   return { log };
 });

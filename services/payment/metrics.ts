@@ -10,6 +10,11 @@ export function countCharges(metrics: Metrics): ChargeCounts {
   return { charged: (fares) => charged.add(fares), failed: () => failed.add(1), setAside: (rides) => setAside.set(rides) };
 }
 
+export function countForgottenKeys(metrics: Metrics): (keys: number) => void {
+  const forgotten = metrics.counter('payment_idempotency_keys_forgotten_total', 'Idempotency keys removed after their retention.');
+  return (keys) => forgotten.add(keys);
+}
+
 /** `lastRoundMs` is when the coordinator last looked, ms since 1970. */
 export function observeCoordinator(metrics: Metrics, coordinator: { readonly lastRoundMs: number | undefined }, nowMs: () => number): void {
   metrics.observe('payment_coordinator_age_ms', 'Time since the coordinator last looked for unpaid fares.', [], (report) => {

@@ -4,7 +4,7 @@
  * Invariant: the effect and the stored answer commit in one transaction, fenced by the lock that this run took
  * (locked_until); a run that lost its lock commits nothing. A key belongs to one account; its row is named by a hash of
  * both, so that both regions mean the same row. It does not ask whether this region is the home: that comes before, so
- * that nothing is written in the wrong one. It does not forget keys: their retention is the operator's.
+ * that nothing is written in the wrong one. It does not forget keys: payment's sweep does, after 48 h, for all services.
  *
  * HAZARD: locked_until compares the clocks of this region's processes. One that runs ahead by more than the time a work
  * still needs may take a key over too early; then the slower run fails at its fence, having done nothing.
