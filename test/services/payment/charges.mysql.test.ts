@@ -145,7 +145,7 @@ describe.each(await engines())('on %s', (engine) => {
       const one = loop();
       one.start();
       const fare = await completeRide({ payerId: BigInt(`0x${randomUUID().slice(0, 6)}`) });
-      await expect.poll(() => count('SELECT COUNT(*) AS n FROM payments WHERE ride_id = ?', [fare.rideId])).toBe(1);
+      await expect.poll(() => count('SELECT COUNT(*) AS n FROM payments WHERE ride_id = ?', [fare.rideId]), { timeout: 20_000 }).toBe(1);
       await one.stop();
       expect(one.lastRoundMs).toBeDefined();
     });
