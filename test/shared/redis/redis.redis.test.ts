@@ -67,7 +67,7 @@ describe('redis', () => {
     } finally {
       server.thaw();
     }
-    expect(performance.now() - startedAtMs).toBeLessThan(1500);
+    expect(performance.now() - startedAtMs).toBeLessThan(15_000);
     await until('it answers again', 2000, async () => (await redis.ping()) === 'PONG');
   });
 
