@@ -59,8 +59,9 @@ export function parseUnitHome(key: string, text: string): UnitHome {
 export async function seedUnits(etcd: Etcd, regions: Pick<Regions, 'names'>): Promise<void> {
   const known = await etcd.getPrefix(UNITS_PREFIX);
   const missing = Array.from({ length: UNIT_COUNT }, (_, unit) => unit).filter((unit) => !known.has(unitKey(unit)));
-  // All seeders write the same value, so it does not matter which of them wins.
-  await Promise.all(missing.map((unit) => etcd.compareAndSwap(unitKey(unit), 0n, formatUnitHome({ home: initialHome(unit, regions), epoch: 1 }))));
+  // All seeders write the same value, so it does not matter which of them wins. One at a time: a burst of 64 writes is the
+  // first thing a cluster that has just elected its leader would see.
+  for (const unit of missing) await etcd.compareAndSwap(unitKey(unit), 0n, formatUnitHome({ home: initialHome(unit, regions), epoch: 1 }));
 }
 
 /** Resolves once all units are known; throws not-ready where some have never been seeded. */

@@ -15,7 +15,7 @@ const CRASHES = Number(process.env['TANDEM_CRASHES'] ?? 12);
 const SEED = Number(process.env['TANDEM_CRASH_SEED'] ?? Math.floor(Math.random() * 1e9));
 
 describe.each(await engines())('on %s', (engine) => {
-  it(`capture, apply, Kafka and databases die ${CRASHES} times under load (seed ${SEED})`, { timeout: 60_000 + CRASHES * 8_000 }, async () => {
+  it(`capture, apply, Kafka and databases die ${CRASHES} times under load (seed ${SEED})`, { timeout: 180_000 + CRASHES * 24_000 }, async () => {
     await using twin = await startTwin(engine);
     await twin.startAll();
     const random = randomOf(SEED);

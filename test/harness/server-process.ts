@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -17,6 +17,7 @@ import { sleep } from '../../shared/kernel/deadline.ts';
 const READY_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 20_000;
 const PROBE_EVERY_MS = 50;
+const FREEZE_DEADLINE_MS = 5_000;
 const LOG_TAIL_BYTES = 3_000;
 const DIR_PREFIX = 'tandem-test-';
 const SETPRIV = '/usr/bin/setpriv';
@@ -67,11 +68,22 @@ export async function startServer(spec: ServerSpec, dir: string): Promise<Server
       await spec.prepare();
       child = await spawnServer(spec, dir);
     },
-    freeze: () => void child.kill('SIGSTOP'),
+    freeze: () => freeze(child),
     thaw: () => void child.kill('SIGCONT'),
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** Returns once the kernel has stopped it: on a busy machine a signal that was sent is not yet one that has arrived. */
+function freeze(child: ChildProcess): void {
+  child.kill('SIGSTOP');
+  const until = performance.now() + FREEZE_DEADLINE_MS;
+  while (performance.now() < until) {
+    const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+    if (stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) === 'T') return;
+  }
+  throw new Error(`process ${child.pid} does not stop`);
 }
 
 async function spawnServer(spec: ServerSpec, dir: string): Promise<ChildProcess> {
