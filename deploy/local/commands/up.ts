@@ -11,6 +11,8 @@ import type { Verdict } from '../../../chaos/judge.ts';
 import { sayOnStderr } from '../console.ts';
 import type { Say } from '../console.ts';
 import { progressTeller } from '../progress.ts';
+import { checkReplay, tellUnanswered } from '../replay-checks.ts';
+import type { ReplayChecks } from '../replay-checks.ts';
 import { judgeReplay, runReplay } from '../run-replay.ts';
 import type { MintToken } from '../run-replay.ts';
 import { startStack } from '../start-stack.ts';
@@ -28,7 +30,8 @@ export const RIDES_DEFAULT = 300;
 export const SPEED_DEFAULT = 20;
 const RIDES_MAX = 1_000_000;
 const SPEED_MAX = 1_000;
-const VIOLATIONS_SHOWN_MAX = 10;
+/** Of broken promises, and of rides without an answer. */
+const FAULTS_SHOWN_MAX = 10;
 
 interface UpFlags {
   readonly detach?: true;
@@ -41,15 +44,27 @@ interface UpFlags {
 export function registerUp(program: Command): void {
   program
     .command('up')
-    .description('set up and start both regions, drive real trips through them, sum up')
-    .option('-d, --detach', 'return after the summary; the regions run on')
+    .summary('start both regions, drive real trips, sum up')
+    .description('Sets up what is missing, starts both regions on this machine, drives real trips through their rider and driver APIs, and sums up. '
+      + 'Then it keeps running: Ctrl-C stops everything. A stack that runs already is used as it is.')
+    .option('-d, --detach', 'return after the summary; the regions run on until ./tandem down')
     .option('--rides <n>', 'how many trips to drive; 0 for none', wholeNumber(RIDES_MAX), RIDES_DEFAULT)
-    .option('--trips <file>', 'a CSV of trips: request_id,t_sec,o_lat,o_lon,d_lat,d_lon')
-    .option('--speed <x>', 'seconds of the trips\' day in one of ours', speedOf, SPEED_DEFAULT)
+    .option('--trips <file>', 'trips of your own, as CSV (columns below)')
+    .option('--speed <x>', 'how many times faster than in the day of the trips; 1 is real time', speedOf, SPEED_DEFAULT)
     .option('--json', 'print one JSON object as the last line')
     .addHelpText('after', `
-Trips come from --trips, else ../shared/data/manhattan/trips.csv, else the PyPI package nrel.hive, else a synthetic day.
-TANDEM_STATE (default .tandem) holds all data; TANDEM_PORT_BASE (default 17000) moves all ports; TANDEM_MYSQLD chooses the database server.
+Trips: the file of --trips (columns request_id,t_sec,o_lat,o_lon,d_lat,d_lon),
+else ../shared/data/manhattan/trips.csv, else what the PyPI package nrel.hive
+carries, else a synthetic day. The summary says which.
+
+Environment:
+  TANDEM_STATE       where data, logs and passwords are kept (default .tandem)
+  TANDEM_PORT_BASE   moves all ports (default 17000)
+  TANDEM_MYSQLD      a mysqld or mariadbd to use instead of the system's
+
+Exit codes: 0 all is well; 1 it could not start, or a check failed (which one is
+said): a broken promise, regions that differ, fewer than 95 % of the rides
+completed or rejected with a reason; 2 bad usage.
 `)
     .action(outcome(up));
 }
@@ -63,17 +78,19 @@ async function up(flags: UpFlags): Promise<number> {
   tellWhere(stack, say);
   const driven = flags.rides === 0 ? null : await drive({ stack, source, flags, say, startedMs });
   if (driven !== null) {
+    // Before the summary: that must be the last line.
+    tellFaults(driven, say);
     if (flags.json) printJson(driven.summary);
     else process.stdout.write(renderSummary(driven.summary));
   }
   if (!flags.detach) await stayUntilInterrupted(say);
-  return driven === null || driven.isWell ? EXIT.done : EXIT.failed;
+  return driven === null || driven.checks.isWell ? EXIT.done : EXIT.failed;
 }
 
 interface Driven {
   readonly summary: Summary;
-  /** Both regions hold the same and every promise held; a rejected ride is an answer, a lost one is not. */
-  readonly isWell: boolean;
+  readonly checks: ReplayChecks;
+  readonly violations: Verdict['violations'];
 }
 
 async function drive(parts: { stack: RunningStack; source: TripSource; flags: UpFlags; say: Say; startedMs: number }): Promise<Driven> {
@@ -86,14 +103,20 @@ async function drive(parts: { stack: RunningStack; source: TripSource; flags: Up
   const report = await runReplay({ topology, mintToken: mint, trips, starts: source.starts, speed: flags.speed, onProgress: progressTeller(say) });
   say('rides are over; comparing both regions row by row');
   const verdict = await judgeReplay(topology, report);
-  tellViolations(verdict.violations, say);
   const summary = await summarise({ plan, topology, baseline, source: source.source, report, verdict, wallMs: performance.now() - startedMs });
-  return { summary, isWell: verdict.violations.length === 0 && verdict.rowsDifferent === 0 && verdict.ids.duplicates === 0 };
+  return { summary, checks: checkReplay({ requested: trips.length, rides: report.rides, verdict }), violations: verdict.violations };
 }
 
-function tellViolations(violations: Verdict['violations'], say: Say): void {
-  for (const { claim, region, what } of violations.slice(0, VIOLATIONS_SHOWN_MAX)) say(`broken in ${region}: ${claim}: ${what}`);
-  if (violations.length > VIOLATIONS_SHOWN_MAX) say(`and ${violations.length - VIOLATIONS_SHOWN_MAX} more broken promises`);
+/** Which check failed, and on what; nothing where all is well. */
+function tellFaults({ checks: { checks, unanswered }, violations }: Driven, say: Say): void {
+  for (const { claim, held } of checks) if (!held) say(`FAIL  ${claim}`);
+  tellSome(violations.map(({ claim, region, what }) => `broken in ${region}: ${claim}: ${what}`), 'broken promises', say);
+  tellSome(unanswered.map((ride) => `unanswered: ${tellUnanswered(ride)}`), 'rides without an answer', say);
+}
+
+function tellSome(lines: readonly string[], what: string, say: Say): void {
+  for (const line of lines.slice(0, FAULTS_SHOWN_MAX)) say(line);
+  if (lines.length > FAULTS_SHOWN_MAX) say(`and ${lines.length - FAULTS_SHOWN_MAX} more ${what}`);
 }
 
 function tellWhere({ topology }: RunningStack, say: Say): void {
