@@ -16,14 +16,15 @@ import { registerToken } from './local/commands/token.ts';
 import { registerUp } from './local/commands/up.ts';
 import { stateDir } from './local/state-dir.ts';
 
-const program = new Command('tandem')
+const program = new Command('./tandem')
   .description('A carpool backend that lives in two datacenters at once: run both of them here, watch them, take them apart.')
   .addHelpText('after', `
 Begin with:
-  ./tandem up                 both regions on this machine, real trips, a summary
-  ./tandem status             who is home of what, replication lag, every process
-  ./tandem test               all tests
-  ./tandem down               stops everything; data stays under .tandem
+  ./tandem up        both regions on this machine, real trips, a summary
+  ./tandem status    what runs where, and how far a region is behind the other
+  ./tandem test      all tests; needs no running stack
+  ./tandem down      stops everything; data stays under .tandem
+./tandem help <command> says more of each.
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 3 refused by a safety check.
 `)

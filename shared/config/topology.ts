@@ -40,7 +40,7 @@ const TopologySchema = Type.Object({
 
 export type Topology = Static<typeof TopologySchema>;
 
-/** Reads and checks the file. Throws config-invalid, which lists every bad place at once. */
+/** Reads and checks the file. Throws stack-absent where there is none, config-invalid, which lists every bad place at once. */
 export function readTopology(path: string): Topology {
   const topology = parseFile(path);
   const problems = Value.Errors(TopologySchema, topology).map((e) => `${path}: ${e.instancePath || '/'} ${e.message}`);
@@ -52,8 +52,7 @@ function parseFile(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch (cause) {
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    const why = missing ? 'there is no such file; has the deployment been set up?' : (cause as Error).message;
-    throw new TandemError('config-invalid', `${path}: ${why}`, { cause });
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw new TandemError('stack-absent', `${path}: there is no such file`);
+    throw new TandemError('config-invalid', `${path}: ${(cause as Error).message}`, { cause });
   }
 }

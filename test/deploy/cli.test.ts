@@ -55,3 +55,16 @@ test('help teaches the first commands and the exit codes', async () => {
   expect(status).toBe(0);
   expect(out).toMatch(/tandem up[^]*tandem status[^]*tandem test[^]*tandem down[^]*Exit codes/);
 });
+
+test('every page of help fits 80 columns', async () => {
+  const commands = ['up', 'status', 'down', 'token', 'chaos', 'diff', 'sla', 'test'];
+  const pages = await Promise.all([[], ...commands.map((command) => [command])].map((args) => tandem(...args, '--help')));
+  for (const { status, out } of pages) {
+    expect(status).toBe(0);
+    expect(out.split('\n').filter((line) => line.length > 80)).toEqual([]);
+  }
+}, 120_000);
+
+test.each(['diff', 'sla'])('before the first up, %s says how to begin', async (command) => {
+  expect(await tandem(command)).toMatchObject({ status: 1, err: expect.stringContaining('Start one with ./tandem up') as string });
+});

@@ -28,9 +28,14 @@ interface DiffFlags {
 export function registerDiff(program: Command, deps: DiffDeps): void {
   program
     .command('diff')
-    .description('compare both regions\' databases row by row; exit 0 where they are identical')
+    .summary('compare both regions\' databases row by row')
+    .description('Compares both regions\' databases row by row. It only reads; rows still on their way are given time to arrive.')
     .option('--json', 'print one JSON object as the last line')
-    .option('--table <name...>', `only these tables (of ${REPLICATED_TABLES.length})`)
+    .option('--table <name...>', `only these of the ${REPLICATED_TABLES.length} replicated tables, for example rides payments`)
+    .addHelpText('after', `
+Needs both databases running (./tandem up).
+Exit codes: 0 identical; 1 they differ, or it could not be told; 2 bad usage.
+`)
     .action(async (flags: DiffFlags) => {
       process.exitCode = await diffCommand(flags, deps);
     });

@@ -23,8 +23,13 @@ const POLL_MS = 20;
 export function registerDown(program: Command): void {
   program
     .command('down')
-    .description('drain the services, stop every process; the data under .tandem stays')
+    .summary('stop every process; data stays')
+    .description('Lets the services finish what they have in hand, then stops every process.')
     .option('--json', 'print one JSON object as the last line')
+    .addHelpText('after', `
+Data stays under .tandem (or TANDEM_STATE), where the next ./tandem up finds it.
+To begin anew, remove that directory while everything is down.
+`)
     .action(outcome(async (flags: { json?: true }) => {
       const stopped = await stopStack(stateDir(), sayOnStderr);
       if (flags.json) printJson({ stopped });

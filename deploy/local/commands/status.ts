@@ -16,8 +16,26 @@ const KIB_PER_MIB = 1024;
 export function registerStatus(program: Command): void {
   program
     .command('status')
-    .description('show both regions, who is home of what, replication lag, and every process')
+    .summary('show regions, replication lag, and every process')
+    .description('Shows both regions and every process, once; it changes nothing.')
     .option('--json', 'print one JSON object as the last line')
+    .addHelpText('after', `
+Regions:
+  units    of the 64 units of riders and drivers, how many have their home here
+  epoch    how often the homes have moved, counted from 1
+  lag ms   how far this region is behind what its peer has written
+
+Processes:
+  starting    is not ready yet
+  ready       is well
+  unhealthy   runs, but fails its check: something it needs is away
+  back-off    has crashed and comes back by itself
+  held        was taken down on purpose, until somebody starts it
+  failed      was given up
+
+TANDEM_STATE names the deployment, where it is not the one under .tandem.
+The password of the database stands in --json only.
+`)
     .action(outcome(async (flags: { json?: true }) => {
       const status = await readStatus(stateDir());
       if (flags.json) printJson(status);

@@ -16,20 +16,28 @@ interface TokenFlags {
   readonly rider?: string;
   readonly driver?: string;
   readonly operator?: string;
-  readonly ttl: string;
+  readonly ttl?: string;
   readonly json?: true;
 }
 
 export function registerToken(program: Command): void {
   program
     .command('token')
-    .description('print a bearer token for a rider, a driver or an operator')
-    .option('--rider <id>', 'the rider with this account number')
-    .option('--driver <id>', 'the driver with this account number')
-    .option('--operator <name>', 'the operator with this name')
-    .option('--ttl <seconds>', `how long it is valid, at most ${TTL_S_MAX}`, String(TTL_S_DEFAULT))
+    .summary('print a token for a rider, a driver or an operator')
+    .description('Prints a bearer token for the API, and nothing else. Name one of rider, driver or operator.')
+    .option('--rider <id>', 'a rider, by account number; any from 1 up will do')
+    .option('--driver <id>', 'a driver, by account number; likewise')
+    .option('--operator <name>', 'an operator, by name')
+    .option('--ttl <seconds>', `how long it is valid, at most ${TTL_S_MAX} (default: ${TTL_S_DEFAULT})`)
     .option('--json', 'print one JSON object as the last line')
-    .addHelpText('after', '\nExample:\n  curl -H "Authorization: Bearer $(./tandem token --rider 42)" http://127.0.0.1:17100/v1/rides/1\n')
+    .addHelpText('after', `
+Example: rider 42 asks for a quote (east's front door; ./tandem status shows it)
+  curl -s http://127.0.0.1:17100/v1/quotes \\
+    -H "Authorization: Bearer $(./tandem token --rider 42)" \\
+    -H 'Idempotency-Key: my-first-quote' -H 'Content-Type: application/json' \\
+    -d '{"pickup": {"lat": 40.75, "lon": -73.99},
+         "dropoff": {"lat": 40.76, "lon": -73.97}}'
+`)
     .action(outcome(async (flags: TokenFlags) => {
       const request = readRequest(flags);
       const { jwt } = await readSecrets(stateDir().secretsFile);
@@ -39,7 +47,7 @@ export function registerToken(program: Command): void {
     }));
 }
 
-function readRequest({ rider, driver, operator, ttl }: TokenFlags): TokenRequest {
+function readRequest({ rider, driver, operator, ttl = String(TTL_S_DEFAULT) }: TokenFlags): TokenRequest {
   const ttlS = Number(ttl);
   if (!Number.isInteger(ttlS) || ttlS < 1 || ttlS > TTL_S_MAX) throw bad(`--ttl ${ttl} is not a whole number of seconds from 1 to ${TTL_S_MAX}`);
   if ([rider, driver, operator].filter((given) => given !== undefined).length !== 1) throw bad('name one of --rider <id>, --driver <id>, --operator <name>');

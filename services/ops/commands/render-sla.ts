@@ -10,6 +10,8 @@ export interface AskedRegion {
 }
 
 const LINE_WIDTH = 80;
+/** Of the second line of what is too long for one. */
+const INDENT = ' '.repeat(9);
 const PARTS: Readonly<Record<PartName, string>> = {
   lag: 'lag p99 ≤ 2 s', success: 'API success ≥ 99.95 %', offsetGap: 'offset gap ≤ 100', config: 'config equal',
 };
@@ -28,7 +30,7 @@ export function renderSla(asked: readonly AskedRegion[]): string {
     row('processes up', ({ targets }) => `${targets.filter((target) => target.isUp).length} of ${targets.length}`),
     row('state', (report) => report.state ?? '–'),
     '',
-    ...alertLines(asked),
+    ...alertLines(asked).flatMap(wrapped),
     '',
   ];
   return lines.map((line) => line.slice(0, LINE_WIDTH).trimEnd()).join('\n');
@@ -45,6 +47,12 @@ function alertLines(asked: readonly AskedRegion[]): string[] {
       ? [`${region} cannot be asked: ${error}`]
       : report.alerts.map(({ severity, meaning }) => `${severity} ${region}: ${meaning}`));
   return lines.length === 0 ? ['no alert stands'] : lines;
+}
+
+/** Broken between words: an alert whose end is cut off is no alert. */
+function wrapped(line: string): string[] {
+  const end = line.length <= LINE_WIDTH ? -1 : line.lastIndexOf(' ', LINE_WIDTH);
+  return end <= INDENT.length ? [line] : [line.slice(0, end), ...wrapped(INDENT + line.slice(end + 1))];
 }
 
 function ms(value: number | null): string {

@@ -14,8 +14,17 @@ const ASK_DEADLINE_MS = 3_000;
 export function registerSla(program: Command, deps: { readonly readTopology: () => Topology }): void {
   program
     .command('sla')
-    .description('health score with its four parts, lag, API success and alerts of both regions')
+    .summary('show health score, lag, API success and alerts')
+    .description('Shows how well each region keeps its promises now, side by side.')
     .option('--json', 'print one JSON object as the last line')
+    .addHelpText('after', `
+Health score, of 100: 35 replication lag, 30 API success, 25 how far the stream
+of changes is read, 10 that both regions are configured alike. Below 90 alerts.
+"No data" counts as 0 points: right after a start, wait a few seconds. The same
+figures as a page: the dashboard that ./tandem status names.
+
+Exit codes: 0 no alert stands; 1 one does, or a region cannot be asked.
+`)
     .action(async (flags: { json?: true }) => {
       const asked = await askAll(deps.readTopology());
       const regions = Object.fromEntries(asked.map(({ region, report }) => [region, report]));

@@ -18,4 +18,11 @@ describe('the printed SLA', () => {
     expect(text).toMatch(/health score\s+–/);
     expect(text).toContain('east cannot be asked: connection refused');
   });
+
+  it('what is too long for a line goes on in the next, to its last word', () => {
+    const error = `${'word '.repeat(40)}end`;
+    const text = renderSla([{ region: 'east', report: null, error }]);
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(text.replaceAll(/\s+/g, ' ')).toContain(`east cannot be asked: ${error}`);
+  });
 });

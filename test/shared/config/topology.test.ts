@@ -44,7 +44,7 @@ test('every incomplete place is named at once', () => {
   );
 });
 
-test('a missing or broken file says so', () => {
-  expect(() => readTopology(join(dir, 'none.json'))).toThrow('has the deployment been set up?');
+test('a missing file means that nothing was set up; a broken one is a fault in it', () => {
+  expect(() => readTopology(join(dir, 'none.json'))).toThrow(expect.toSatisfy((e) => isTandemError(e, 'stack-absent')));
   expect(() => readTopology(written('{'))).toThrow(expect.toSatisfy((e) => isTandemError(e, 'config-invalid')));
 });
