@@ -29,7 +29,8 @@ export interface Summary {
 /** What has to be read before a replay, so that the summary tells of this replay alone. */
 export interface Baseline {
   readonly atMs: number;
-  readonly rowsApplied: number;
+  /** By region. */
+  readonly rowsApplied: ReadonlyMap<string, number>;
   readonly conflicts: ReadonlySet<string>;
 }
 
@@ -55,8 +56,7 @@ export async function summarise(parts: {
       byRegion: Object.fromEntries(regions.map((region) => [region, bookedIn(region)])),
     },
     replication: {
-      // A restarted apply counts from zero again.
-      rowsApplied: Math.max(0, (await rowsApplied(plan, topology)) - baseline.rowsApplied),
+      rowsApplied: rowsSince(baseline.rowsApplied, await rowsApplied(plan, topology)),
       lagMsP50: percentile(lags, 0.5),
       lagMsP99: percentile(lags, 0.99),
       conflicts: [...conflicts].filter((id) => !baseline.conflicts.has(id)).length,
@@ -88,9 +88,17 @@ function percentile(sorted: readonly number[], share: number): number | null {
   return value === undefined ? null : Math.round(value * 10) / 10;
 }
 
-async function rowsApplied(plan: Plan, topology: Topology): Promise<number> {
-  const counts = await Promise.all(Object.keys(topology.regions).map((region) => readCounter(portsOf(plan, region).apply, 'tandem_apply_rows_total')));
-  return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+async function rowsApplied(plan: Plan, topology: Topology): Promise<Map<string, number>> {
+  const counts = Object.keys(topology.regions).map(async (region) => [region, (await readCounter(portsOf(plan, region).apply, 'tandem_apply_rows_total')) ?? 0] as const);
+  return new Map(await Promise.all(counts));
+}
+
+/** Of an apply that was restarted meanwhile, and so counts from zero again, what it has applied since then. */
+export function rowsSince(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): number {
+  return [...after].reduce((sum, [region, count]) => {
+    const base = before.get(region) ?? 0;
+    return sum + (count < base ? count : count - base);
+  }, 0);
 }
 
 /** One conflict leaves the same id in both regions, so it is counted once. */
