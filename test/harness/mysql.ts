@@ -4,11 +4,9 @@
  * engines() names what this machine has, so that a conformance suite runs on each: describe.each(await engines()).
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { onPath } from '../../deploy/local/programs/locate.ts';
+import { databaseEngines, isWanted } from '../../deploy/local/programs/database-engines.ts';
 import type { Engine, MysqlProgram } from '../../deploy/local/servers/mysql-program.ts';
-import { identifyMysql } from '../../deploy/local/servers/mysql-program.ts';
 import { mysqlServer } from '../../deploy/local/servers/mysql.ts';
 import { LOOPBACK } from '../../deploy/local/servers/server-spec.ts';
 import type { MysqlConfig } from '../../shared/mysql/database.ts';
@@ -34,9 +32,7 @@ export interface TestMysql extends ServerProcess {
 
 /** The engines of this machine, MariaDB first. TANDEM_TEST_ENGINES=mariadb narrows it. */
 export async function engines(): Promise<Engine[]> {
-  const all = [...(await programs()).keys()];
-  const wanted = process.env.TANDEM_TEST_ENGINES?.split(',');
-  return wanted === undefined ? all : all.filter((engine) => wanted.includes(engine));
+  return [...(await programs()).keys()].filter((engine) => isWanted(engine));
 }
 
 /**
@@ -71,19 +67,6 @@ export async function startMysql(
 let known: Promise<ReadonlyMap<Engine, MysqlProgram>> | undefined;
 
 function programs(): Promise<ReadonlyMap<Engine, MysqlProgram>> {
-  known ??= findPrograms();
+  known ??= databaseEngines(testCache());
   return known;
-}
-
-/** PATH, TANDEM_MYSQLD, and where get-mysql has put a MySQL: the cache, or the directory its usage proposes. */
-async function findPrograms(): Promise<ReadonlyMap<Engine, MysqlProgram>> {
-  const fetched = [path.join(testCache(), 'mysql', 'mysqld'), '/var/tmp/mysql/mysqld'].filter((file) => existsSync(file));
-  const files = [onPath('mariadbd'), onPath('mysqld'), process.env.TANDEM_MYSQLD, ...fetched];
-  const byEngine = new Map<Engine, MysqlProgram>();
-  for (const file of files) {
-    if (!file) continue;
-    const program = await identifyMysql(file);
-    if (!byEngine.has(program.engine)) byEngine.set(program.engine, program);
-  }
-  return byEngine;
 }

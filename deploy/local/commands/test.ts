@@ -1,6 +1,8 @@
 /**
  * `tandem test`: brings what the tests need, checks types and style, runs the tests, and ends with one line of counts.
  *
+ * The suites that touch a database run on each engine that is there, so a real MySQL is brought beside MariaDB where that can be.
+ *
  * Invariant: the last line is 'N passed, N failed' (', N skipped' where some were), alone, whatever happened before; the exit
  * code is 0 only when types, style and every test are well. Further arguments go to vitest.
  */
@@ -10,6 +12,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { sayOnStderr } from '../console.ts';
+import { databaseEngines, ensureMysqlForTests, isWanted } from '../programs/database-engines.ts';
 import { ensurePrograms } from '../programs/ensure.ts';
 import { locateChromium } from '../programs/locate.ts';
 import { REPO_ROOT, stateDir } from '../state-dir.ts';
@@ -20,15 +23,25 @@ const BIN = path.join(REPO_ROOT, 'node_modules', '.bin');
 export function registerTest(program: Command): void {
   program
     .command('test')
-    .description('run all tests (types and style first); arguments go to vitest')
-    .argument('[vitest...]', 'for example a file, or -t "a name"')
+    .summary('run all tests, types and style first')
+    .description('Checks types and style, then runs the tests, on real servers of their own; it neither needs nor touches a running stack.')
+    .argument('[vitest...]', 'arguments for vitest: for example a file, or -t "a name"')
     .allowUnknownOption()
+    .addHelpText('after', `
+Fetches what is missing first: programs, and a real MySQL beside MariaDB where
+../shared/tools/get-mysql is there. TANDEM_MYSQLD names one of your own;
+TANDEM_TEST_ENGINES=mariadb runs the tests on MariaDB alone.
+
+The last line is the count. Exit codes: 0 all is well, 1 something failed.
+`)
     .action((vitest: string[]) => outcome(async () => runTests(vitest))({}));
 }
 
 async function runTests(args: readonly string[]): Promise<number> {
   const dirs = stateDir();
   await ensurePrograms({ cache: dirs.cache, say: sayOnStderr, browser: true });
+  await ensureMysqlForTests({ cache: dirs.cache, say: sayOnStderr });
+  const engines = [...(await databaseEngines(dirs.cache)).values()].filter(({ engine }) => isWanted(engine));
   const chromium = locateChromium();
   sayOnStderr('checking types (tsc) and style (oxlint)');
   const checks = { 'types (tsc)': await passThrough('tsc', ['--noEmit']), 'style (oxlint)': await passThrough('oxlint', []) };
@@ -45,6 +58,7 @@ async function runTests(args: readonly string[]): Promise<number> {
     const failed = counts.failed + badChecks.length + (status !== 0 && counts.failed === 0 ? 1 : 0);
     const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
     if (badChecks.length > 0) process.stdout.write(`\nfailed before the tests: ${badChecks.join(', ')}\n`);
+    process.stdout.write(`\ndatabase engines: ${engines.map(({ engine, version }) => `${engine} ${version}`).join(', ')}\n`);
     process.stdout.write(`\n${counts.passed} passed, ${failed} failed${skipped}\n`);
     return failed === 0 ? EXIT.done : EXIT.failed;
   } finally {
