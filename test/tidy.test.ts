@@ -77,7 +77,7 @@ const OWNERS: Record<string, readonly string[]> = {
   '@vlasky/zongji': ['cdc/capture'],
   'close-with-grace': ['shared/lifecycle'],
   undici: ['shared/http', 'services/router'],
-  commander: ['deploy', 'services/ops', 'cdc/reconcile'],
+  commander: ['deploy', 'services/ops', 'cdc/reconcile', 'cdc/operate'],
 };
 
 function ownersOf(name: string): readonly string[] | undefined {

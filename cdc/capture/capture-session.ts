@@ -83,10 +83,10 @@ export class CaptureSession {
   }
 
   async #stream(start: BinlogStart, alreadySent: AlreadySent): Promise<void> {
-    const { region, origin, partitions, mysql } = this.#deps;
+    const { region, origin, partitions, mysql, tables = REPLICATED_TABLES } = this.#deps;
     const assembler = new TransactionAssembler({
       region, origin, partitions, database: mysql.database,
-      tables: new Set<string>(REPLICATED_TABLES),
+      tables: new Set<string>(tables),
       onOddity: (oddity) => this.#noteOddity(oddity),
     });
     this.#lastSignMs = performance.now();

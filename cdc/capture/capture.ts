@@ -32,6 +32,8 @@ export interface CaptureDeps {
   readonly database: Database;
   readonly kafka: KafkaClient;
   readonly log: LogSink;
+  /** Tables whose rows travel; those of shared/schema/tables.ts by default. */
+  readonly tables?: readonly string[];
   readonly heartbeatEveryMs?: number;
   readonly observer?: CaptureObserver;
 }

@@ -5,7 +5,7 @@
  * trigger); the payment user cannot change or remove a ledger entry.
  * Deliberately absent: passwords (the caller's) and root's own account.
  */
-import { CHECKPOINT_TABLE, CONFLICT_TABLE, HEARTBEAT_TABLE, REPLICATED_TABLES, TOMBSTONE_TABLE } from './tables.ts';
+import { AUDIT_TABLE, CHECKPOINT_TABLE, CONFLICT_TABLE, DEAD_LETTER_TABLE, HEARTBEAT_TABLE, REPLICATED_TABLES, SNAPSHOT_TABLE, TOMBSTONE_TABLE } from './tables.ts';
 import type { ReplicatedTable } from './tables.ts';
 
 const WRITE = 'SELECT, INSERT, UPDATE, DELETE';
@@ -30,11 +30,13 @@ const GRANTS = {
     { privileges: 'REPLICATION SLAVE, REPLICATION CLIENT', on: '*.*' },
     { privileges: 'SELECT', on: 'tandem.*' },
     onTable('INSERT, UPDATE', HEARTBEAT_TABLE),
+    onTable('INSERT, UPDATE', SNAPSHOT_TABLE),
+    onTable('INSERT', AUDIT_TABLE),
   ],
   tandem_apply: [{ privileges: WRITE, on: 'tandem.*' }],
   tandem_operator: [
     ...REPLICATED_TABLES.map((table) => onTable(WRITE, table)),
-    ...[CHECKPOINT_TABLE, CONFLICT_TABLE, HEARTBEAT_TABLE, TOMBSTONE_TABLE, '_migrations'].map((table) => onTable('SELECT', table)),
+    ...[CHECKPOINT_TABLE, CONFLICT_TABLE, HEARTBEAT_TABLE, TOMBSTONE_TABLE, DEAD_LETTER_TABLE, SNAPSHOT_TABLE, AUDIT_TABLE, '_migrations'].map((table) => onTable('SELECT', table)),
   ],
   tandem_migrate: [{ privileges: 'ALL PRIVILEGES', on: 'tandem.*' }],
 } as const satisfies Record<string, readonly Grant[]>;

@@ -37,6 +37,8 @@ export async function migrate(options: {
   origin: number;
   log: LogSink;
   migrations?: readonly Migration[];
+  /** Which tables get version triggers; those of ./tables.ts by default. */
+  tables?: readonly string[];
 }): Promise<MigrationReport> {
   const migrations = options.migrations ?? (await loadMigrations());
   const connection = await openRawConnection(options.database, { role: 'migrate', queryDeadlineMs: STATEMENT_DEADLINE_MS });
@@ -49,7 +51,7 @@ export async function migrate(options: {
       ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`,
     );
     const applied = await applyMigrations(connection, migrations, options.log);
-    const triggersCreated = await bringTriggers(connection, options.origin);
+    const triggersCreated = await bringTriggers(connection, triggersFor(options.origin, options.tables));
     if (triggersCreated > 0) options.log.info({ triggersCreated }, 'version triggers stand');
     return { applied, triggersCreated };
   } finally {
@@ -131,12 +133,11 @@ async function runStatement(
 }
 
 /** Creates the wanted triggers that are missing, then drops Tandem's that are no longer wanted. */
-async function bringTriggers(connection: RawConnection, origin: number): Promise<number> {
+async function bringTriggers(connection: RawConnection, wanted: readonly Trigger[]): Promise<number> {
   const rows = await connection.query(
     "SELECT TRIGGER_NAME AS name FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME LIKE 'tandem\\_%'",
   );
   const standing = new Set(rows.map((row) => String(row.name)));
-  const wanted = triggersFor(origin);
   const missing = wanted.filter((trigger) => !standing.has(trigger.name));
   for (const trigger of missing) await createTrigger(connection, trigger);
   const keep = new Set(wanted.map((trigger) => trigger.name));

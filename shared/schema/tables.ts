@@ -36,6 +36,11 @@ export const CHECKPOINT_TABLE = '_checkpoints';
 export const TOMBSTONE_TABLE = '_tombstones';
 export const CONFLICT_TABLE = '_conflicts';
 
+/** Changes that could not be applied and those that wait behind them; snapshots; what people did. They never travel. */
+export const DEAD_LETTER_TABLE = '_dead_letters';
+export const SNAPSHOT_TABLE = '_snapshots';
+export const AUDIT_TABLE = '_audit';
+
 /** Tables whose id column comes from the id generator; the others derive theirs (hashes, user ids, ride ids). */
 export const GENERATED_ID_TABLES = [
   'vehicles',

@@ -21,14 +21,13 @@ const CLOCK = 'CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED) << 16';
 const SEEN = 'CAST(IFNULL(@tandem_hlc, 0) AS UNSIGNED)';
 
 /**
- * All triggers of a region whose origin number is `origin`. A name ends in a hash of its body, so that a changed
+ * All triggers of a region whose origin number is `origin`, on `tables` and the heartbeats. A name ends in a hash of its body, so that a changed
  * trigger is a new one beside the old: the old can be dropped after the new one stands, and no write goes unstamped
  * in between (two stamps in a row leave one version).
  */
-export function triggersFor(origin: number): readonly Trigger[] {
+export function triggersFor(origin: number, tables: readonly string[] = REPLICATED_TABLES): readonly Trigger[] {
   if (!Number.isInteger(origin) || origin < 1 || origin > 15) throw new RangeError(`origin ${origin} is not in 1..15`);
-  const versioned = [...REPLICATED_TABLES, HEARTBEAT_TABLE];
-  return versioned.flatMap((table) => [
+  return [...tables, HEARTBEAT_TABLE].flatMap((table) => [
     trigger(table, 'INSERT', insertBody(table, origin)),
     trigger(table, 'UPDATE', updateBody(table, origin)),
     trigger(table, 'DELETE', deleteBody(table, origin)),

@@ -20,6 +20,7 @@ import type { Database } from '../../shared/mysql/database.ts';
 import { openRawConnection } from '../../shared/mysql/raw-connection.ts';
 import type { RawConnection, RawRow } from '../../shared/mysql/raw-connection.ts';
 import { REPLICATED_TABLES } from '../../shared/schema/tables.ts';
+import { triggersFor } from '../../shared/schema/triggers.ts';
 import { startKafka } from '../harness/kafka.ts';
 import type { TestKafka } from '../harness/kafka.ts';
 import { startMysql } from '../harness/mysql.ts';
@@ -51,20 +52,27 @@ export class Region {
   readonly kafka: KafkaClient;
   readonly log = memoryLog();
   readonly #database: Database;
+  readonly #tables: readonly string[];
   capture: Capture | undefined;
   apply: Apply | undefined;
 
-  private constructor(side: Side, mysql: TestMysql, sql: RawConnection, kafka: KafkaClient) {
+  private constructor(side: Side, mysql: TestMysql, sql: RawConnection, kafka: KafkaClient, tables: readonly string[]) {
     this.side = side;
     this.mysql = mysql;
     this.sql = sql;
     this.kafka = kafka;
+    this.#tables = tables;
     this.#database = openDatabase({ ...this.#login('tandem_capture'), poolSize: 2 }, { log: this.log });
   }
 
-  static async open(side: Side, mysql: TestMysql, broker: string): Promise<Region> {
+  static async open(side: Side, mysql: TestMysql, broker: string, extra: ExtraTables): Promise<Region> {
     const kafka = openKafka({ brokers: [broker], clientId: `test-${side}`, log: memoryLog() });
-    return new Region(side, mysql, await openRawConnection(mysql.config, { role: 'operator' }), kafka);
+    const sql = await openRawConnection(mysql.config, { role: 'operator' });
+    for (const ddl of Object.values(extra)) await sql.execute(ddl);
+    const names = Object.keys(extra);
+    const triggers = triggersFor(REGIONS.originOf(side), names).filter(({ table }) => names.includes(table));
+    for (const trigger of triggers) await sql.execute(trigger.sql);
+    return new Region(side, mysql, sql, kafka, [...REPLICATED_TABLES, ...names]);
   }
 
   get origin(): number {
@@ -80,7 +88,7 @@ export class Region {
   async startCapture(): Promise<Capture> {
     this.capture = await startCapture({
       region: this.side, origin: this.origin, partitions: PARTITIONS, mysql: this.#login('tandem_capture'),
-      database: this.#database, kafka: this.kafka, log: this.log,
+      database: this.#database, kafka: this.kafka, log: this.log, tables: this.#tables,
     });
     return this.capture;
   }
@@ -112,7 +120,7 @@ export class Region {
 
   async everything(): Promise<Record<string, RawRow[]>> {
     const tables: Record<string, RawRow[]> = {};
-    for (const table of REPLICATED_TABLES) tables[table] = await this.rowsOf(table);
+    for (const table of this.#tables) tables[table] = await this.rowsOf(table);
     return tables;
   }
 
@@ -144,11 +152,14 @@ export interface Twin extends AsyncDisposable {
   settle(): Promise<void>;
 }
 
-export async function startTwin(engine: TestMysql['engine']): Promise<Twin> {
+/** Replicated tables beside the schema's own, by name: their CREATE TABLE, with `id`, `unit`, `_hlc` and `_origin`. */
+export type ExtraTables = Readonly<Record<string, string>>;
+
+export async function startTwin(engine: TestMysql['engine'], { extraTables = {} }: { extraTables?: ExtraTables } = {}): Promise<Twin> {
   const started = await Promise.all([startMysql({ engine, origin: 1, grants: true }), startMysql({ engine, origin: 2, grants: true }), startKafka()]);
   const [eastMysql, westMysql, kafka] = started;
-  const east = await Region.open('east', eastMysql, kafka.broker);
-  const west = await Region.open('west', westMysql, kafka.broker);
+  const east = await Region.open('east', eastMysql, kafka.broker, extraTables);
+  const west = await Region.open('west', westMysql, kafka.broker, extraTables);
   const of = (side: Side): Region => (side === 'east' ? east : west);
   return {
     east, west, kafka, of,
