@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander';
 import { registerDiff } from '../cdc/reconcile/commands/diff.ts';
 import { registerSla } from '../services/ops/commands/sla.ts';
 import { readTopology } from '../shared/config/topology.ts';
+import { registerBench } from './local/commands/bench.ts';
 import { registerChaos } from './local/commands/chaos.ts';
 import { registerDown } from './local/commands/down.ts';
 import { EXIT, explainFailure } from './local/commands/outcome.ts';
@@ -40,6 +41,7 @@ registerToken(program);
 registerDiff(program, deps);
 registerSla(program, deps);
 registerChaos(program);
+registerBench(program);
 
 try {
   await program.parseAsync();
