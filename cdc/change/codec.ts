@@ -6,18 +6,19 @@
  * Deliberately absent: Kafka (cdc/transport) and the meaning of columns.
  */
 import { formatHlc, parseHlc } from '../../shared/clock/hlc.ts';
+import type { Version } from '../../shared/clock/hlc.ts';
 import { isTandemError, TandemError } from '../../shared/kernel/tandem-error.ts';
 import { ENVELOPE_VERSION } from './envelope.ts';
 import type { Change, Image, Operation } from './envelope.ts';
+import { baseVersionOf } from './image.ts';
 
 const CONNECTOR = 'tandem-mysql';
 const SERVER_NAME_PREFIX = 'tandem.';
 
 export function encodeChange(change: Change): string {
   const { source, transaction } = change;
+  const base = baseVersionOf(change);
   return JSON.stringify({
-    before: change.before,
-    after: change.after,
     op: change.op,
     ts_ms: change.tsMs,
     source: {
@@ -32,6 +33,7 @@ export function encodeChange(change: Change): string {
       file: source.file,
       pos: source.pos,
       row: source.row,
+      schema: source.schema,
     },
     transaction: { id: transaction.id, total_order: transaction.order, data_collection_order: transaction.tableOrder },
     tandem: {
@@ -42,7 +44,10 @@ export function encodeChange(change: Change): string {
       id: change.id,
       last: change.last,
       position: change.position,
+      base: base === null ? undefined : `${formatHlc(base.hlc)}/${base.origin}`,
     },
+    after: change.after,
+    before: change.before,
   });
 }
 
@@ -72,6 +77,7 @@ export function decodeChange(text: string): Change {
       file: string(source['file'], 'source.file'),
       pos: integer(source['pos'], 'source.pos'),
       row: integer(source['row'] ?? 0, 'source.row'),
+      ...(source['schema'] === undefined ? {} : { schema: string(source['schema'], 'source.schema') }),
     },
     transaction: {
       id: string(transaction['id'], 'transaction.id'),
@@ -80,6 +86,7 @@ export function decodeChange(text: string): Change {
     },
     last: boolean(tandem['last'], 'tandem.last'),
     position: string(tandem['position'], 'tandem.position'),
+    ...(tandem['base'] === undefined ? {} : { base: base(tandem['base']) }),
   };
   if (op !== 'd' && change.after === null) throw malformed('after', null);
   return change;
@@ -102,8 +109,14 @@ function hlc(value: unknown): Change['version']['hlc'] {
   }
 }
 
+function base(value: unknown): Version {
+  const [reading, origin] = string(value, 'tandem.base').split('/');
+  if (origin === undefined || !/^\d{1,3}$/.test(origin)) throw malformed('tandem.base', value);
+  return { hlc: hlc(reading), origin: Number(origin) };
+}
+
 function operation(value: unknown): Operation {
-  if (value === 'c' || value === 'u' || value === 'd') return value;
+  if (value === 'c' || value === 'u' || value === 'd' || value === 'r') return value;
   throw malformed('op', value);
 }
 

@@ -8,8 +8,11 @@
  */
 import type { Version } from '../../shared/clock/hlc.ts';
 
-/** What this version of Tandem writes. Readers take any number from 1 up and ignore fields they do not know. */
-export const ENVELOPE_VERSION = 1;
+/**
+ * What this version of Tandem writes. Readers take any number from 1 up and ignore fields they do not know.
+ * 1: the first. 2: adds source.schema, tandem.base and op 'r'.
+ */
+export const ENVELOPE_VERSION = 2;
 
 /**
  * One column's value on the wire. BIGINT, DECIMAL and temporal values are the exact text the server prints, JSON columns
@@ -18,7 +21,8 @@ export const ENVELOPE_VERSION = 1;
 export type Value = null | string | number | { readonly $b64: string };
 export type Image = Readonly<Record<string, Value>>;
 
-export type Operation = 'c' | 'u' | 'd';
+/** Insert, update, delete; 'r' is a row that a snapshot read: `after` alone, nothing said of what stood before. */
+export type Operation = 'c' | 'u' | 'd' | 'r';
 
 export interface ChangeSource {
   readonly region: string;
@@ -29,6 +33,8 @@ export interface ChangeSource {
   readonly pos: number;
   /** Which row of its binlog event this was, from 0. */
   readonly row: number;
+  /** Fingerprint of the table's columns as its region had them (schema-fingerprint.ts); absent: unknown. */
+  readonly schema?: string | undefined;
 }
 
 export interface Change {
@@ -39,6 +45,8 @@ export interface Change {
   readonly unit: number;
   /** The row's version after this change; of a delete, its tombstone's. */
   readonly version: Version;
+  /** Of an update: the version of the row that was changed, the one of its before image. Null: unknown, or none. */
+  readonly base?: Version | null | undefined;
   /** Full images. A delete may come without its before image (a row set aside before it ever stood here). */
   readonly before: Image | null;
   readonly after: Image | null;

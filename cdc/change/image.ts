@@ -6,7 +6,7 @@
 import { parseHlc } from '../../shared/clock/hlc.ts';
 import type { Version } from '../../shared/clock/hlc.ts';
 import { TandemError } from '../../shared/kernel/tandem-error.ts';
-import type { Image } from './envelope.ts';
+import type { Change, Image } from './envelope.ts';
 
 export const VERSION_COLUMNS = { hlc: '_hlc', origin: '_origin' } as const;
 
@@ -33,6 +33,16 @@ export function versionOf(table: string, image: Image): Version {
   if (typeof hlc !== 'string') throw malformed(table, VERSION_COLUMNS.hlc, hlc);
   if (typeof origin !== 'number') throw malformed(table, VERSION_COLUMNS.origin, origin);
   return { hlc: parseHlc(hlc), origin };
+}
+
+/**
+ * The version of the row that this change was made on: what an update or delete met at its source. Null where the change
+ * does not tell (an insert, a snapshot's row, a before image without versions). Throws change-malformed.
+ */
+export function baseVersionOf(change: Pick<Change, 'table' | 'before' | 'base'>): Version | null {
+  if (change.base !== undefined) return change.base;
+  const { table, before } = change;
+  return before === null || before[VERSION_COLUMNS.hlc] === undefined ? null : versionOf(table, before);
 }
 
 function malformed(table: string, column: string, value: unknown): TandemError {

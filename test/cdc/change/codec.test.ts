@@ -2,6 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeChange, encodeChange } from '../../../cdc/change/codec.ts';
+import { baseVersionOf } from '../../../cdc/change/image.ts';
 import type { Change, Image, Value } from '../../../cdc/change/envelope.ts';
 import type { Hlc } from '../../../shared/clock/hlc.ts';
 
@@ -17,7 +18,7 @@ const image: fc.Arbitrary<Image> = fc.dictionary(fc.string({ minLength: 1 }).fil
 const natural = fc.nat();
 
 const change: fc.Arbitrary<Change> = fc.record({
-  op: fc.constantFrom('c', 'u', 'd'),
+  op: fc.constantFrom('c', 'u', 'd', 'r'),
   table: fc.string(),
   id: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String),
   unit: fc.integer({ min: 0, max: 63 }),
@@ -25,7 +26,7 @@ const change: fc.Arbitrary<Change> = fc.record({
   before: fc.option(image),
   after: image,
   tsMs: natural,
-  source: fc.record({ region: fc.constantFrom('east', 'west'), database: fc.string(), serverId: natural, gtid: fc.string(), file: fc.string(), pos: natural, row: natural }),
+  source: fc.record({ region: fc.constantFrom('east', 'west'), database: fc.string(), serverId: natural, gtid: fc.string(), file: fc.string(), pos: natural, row: natural, schema: fc.option(fc.constantFrom('00c0ffee', 'deadbeef'), { nil: undefined }) }),
   transaction: fc.record({ id: fc.string(), order: natural, tableOrder: natural }),
   last: fc.boolean(),
   position: fc.string(),
@@ -46,6 +47,23 @@ describe('the change codec', () => {
     Object.assign(newer, { schema: { anything: 1 } });
     Object.assign(newer['tandem'] as object, { v: 7, priority: 'high' });
     expect(decodeChange(JSON.stringify(newer))).toEqual(given);
+  });
+
+  it('a reader of this version copes with an older writer: no schema, no base, before first', () => {
+    const given = { ...sample(), op: 'u' as const, before: { id: '1', _hlc: '5', _origin: 2 } };
+    const { source, tandem, before, ...rest } = JSON.parse(encodeChange(given)) as Record<string, Record<string, unknown>>;
+    delete source?.['schema'];
+    delete tandem?.['base'];
+    const older = decodeChange(JSON.stringify({ before, ...rest, source, tandem: { ...tandem, v: 1 } }));
+    expect(older.source.schema).toBeUndefined();
+    expect({ ...older, base: undefined }).toEqual({ ...given, source: { ...given.source, schema: undefined } });
+    expect(baseVersionOf(older)).toEqual({ hlc: 5n, origin: 2 });
+  });
+
+  it('the version that a change was made on travels beside its before image', () => {
+    const given = { ...sample(), before: { id: '1', _hlc: '18446744073709551615', _origin: 2 } };
+    const { base } = decodeChange(encodeChange(given));
+    expect(base).toEqual({ hlc: 2n ** 64n - 1n, origin: 2 });
   });
 
   it.each(['op', 'source', 'transaction', 'tandem'])('a change without %s is refused by name', (field) => {
