@@ -51,6 +51,7 @@ export function topologyOf({ plan, secrets }: StackInput): Topology {
         mysql: { host: LOOPBACK, port: ports.mysql, user: 'tandem_operator', password, database: DATABASE },
         redis: `${LOOPBACK}:${ports.redis}`,
         kafka: `${LOOPBACK}:${ports.kafka}`,
+        cdc: { capture: `http://${LOOPBACK}:${ports.capture}`, apply: `http://${LOOPBACK}:${ports.apply}` },
       },
     };
   };

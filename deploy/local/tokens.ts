@@ -10,11 +10,13 @@ export const TTL_S_DEFAULT = 86_400;
 export interface TokenRequest {
   readonly role: Role;
   readonly accountId: bigint;
+  /** An operator's, for audit rows. */
+  readonly name?: string;
   readonly ttlS?: number;
 }
 
-export function mintToken(privateJwk: Jwk, { role, accountId, ttlS = TTL_S_DEFAULT }: TokenRequest): Promise<string> {
-  return signToken(privateJwk, { accountId, role, ttlS });
+export function mintToken(privateJwk: Jwk, { ttlS = TTL_S_DEFAULT, ...caller }: TokenRequest): Promise<string> {
+  return signToken(privateJwk, { ...caller, ttlS });
 }
 
 /** Operators go by name; their account number is made from it. */

@@ -48,6 +48,9 @@ export const peerKafkaConfig = { peerKafka: hostPorts('TANDEM_PEER_KAFKA') } as 
 /** Processes that check tokens. */
 export const authConfig = { jwtPublicKey: unrepeated(ed25519PublicJwk('TANDEM_JWT_PUBLIC_KEY')) } as const;
 
+/** Processes that work without tokens, and check those of operators where they are told the key; without it they refuse all. */
+export const controlConfig = { jwtPublicKey: optional(authConfig.jwtPublicKey) } as const;
+
 /** Partitions of the change topic; at most one for each unit. */
 export const changeConfig = {
   changePartitions: integer('TANDEM_CHANGE_PARTITIONS', { min: 1, max: 64, default: 4 }),

@@ -26,6 +26,8 @@ const Endpoints = Type.Object({
   }),
   redis: HostPort,
   kafka: HostPort,
+  /** The control APIs of the region's capture and apply, /v1/cdc (cdc/operate). */
+  cdc: Type.Object({ capture: HttpUrl, apply: HttpUrl }),
 });
 
 const TopologySchema = Type.Object({

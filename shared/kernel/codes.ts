@@ -225,6 +225,11 @@ export const CODES = {
     meaning: 'The offer was taken, withdrawn, or ran out.',
     action: 'Wait for the next offer.',
   },
+  'operation-refused': {
+    http: 409, grpc: 'FAILED_PRECONDITION', retryable: false,
+    meaning: 'A safety check forbids this as things stand; nothing was done.',
+    action: 'Read the message: it names the check, and what would have to be true or be said.',
+  },
   'otp-mismatch': {
     http: 422, grpc: 'INVALID_ARGUMENT', retryable: false,
     meaning: 'The one-time password is not that of the ride.',

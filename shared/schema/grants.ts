@@ -37,6 +37,7 @@ const GRANTS = {
   tandem_operator: [
     ...REPLICATED_TABLES.map((table) => onTable(WRITE, table)),
     ...[CHECKPOINT_TABLE, CONFLICT_TABLE, HEARTBEAT_TABLE, TOMBSTONE_TABLE, DEAD_LETTER_TABLE, SNAPSHOT_TABLE, AUDIT_TABLE, '_migrations'].map((table) => onTable('SELECT', table)),
+    onTable('INSERT', AUDIT_TABLE),
   ],
   tandem_migrate: [{ privileges: 'ALL PRIVILEGES', on: 'tandem.*' }],
 } as const satisfies Record<string, readonly Grant[]>;

@@ -13,6 +13,9 @@ export const EXIT = { done: 0, failed: 1, usage: 2, refused: 3 } as const;
 /** Errors that the person at the keyboard made, not the machine. */
 const USAGE: ReadonlySet<ErrorCode> = new Set(['config-invalid', 'trips-invalid', 'usage-invalid', 'validation-failed']);
 
+/** What a safety check has refused. */
+const REFUSED: ReadonlySet<ErrorCode> = new Set(['operation-refused']);
+
 /** Wraps a command's action: sets the exit code, explains errors, and never lets a stack trace be the explanation. */
 export function outcome<Flags extends { json?: true | undefined }>(action: (flags: Flags) => Promise<number | void>): (flags: Flags) => Promise<void> {
   return async (flags) => {
@@ -28,7 +31,9 @@ export function outcome<Flags extends { json?: true | undefined }>(action: (flag
 /** Explains on stderr what went wrong; returns the exit code that fits. */
 export function explainFailure(e: unknown): number {
   explain(e);
-  return isTandemError(e) && USAGE.has(e.code) ? EXIT.usage : EXIT.failed;
+  if (!isTandemError(e)) return EXIT.failed;
+  if (REFUSED.has(e.code)) return EXIT.refused;
+  return USAGE.has(e.code) ? EXIT.usage : EXIT.failed;
 }
 
 export function printJson(value: unknown): void {

@@ -53,7 +53,7 @@ function readRequest({ rider, driver, operator, ttl = String(TTL_S_DEFAULT) }: T
   if ([rider, driver, operator].filter((given) => given !== undefined).length !== 1) throw bad('name one of --rider <id>, --driver <id>, --operator <name>');
   if (operator !== undefined) {
     if (!/^[\w.@-]{1,64}$/.test(operator)) throw bad(`--operator ${operator} is not a name of 1 to 64 letters, digits, . _ @ -`);
-    return { role: 'operator', accountId: operatorId(operator), ttlS };
+    return { role: 'operator', accountId: operatorId(operator), name: operator, ttlS };
   }
   return rider === undefined ? { role: 'driver', accountId: accountOf('--driver', driver), ttlS } : { role: 'rider', accountId: accountOf('--rider', rider), ttlS };
 }

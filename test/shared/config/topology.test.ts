@@ -25,6 +25,7 @@ function region(origin: number): Topology['regions'][string] {
       mysql: { host: '127.0.0.1', port: 3306, user: 'tandem_operator', password: 'p', database: 'tandem' },
       redis: '127.0.0.1:3',
       kafka: '127.0.0.1:4',
+      cdc: { capture: 'http://127.0.0.1:7', apply: 'http://127.0.0.1:8' },
     },
   };
 }

@@ -23,6 +23,12 @@ test('a token made by signToken names its account, up to the largest 63-bit id, 
   expect(await verify(token)).toEqual({ accountId, role: 'driver' });
 });
 
+test('an operator\'s token says what to call them; a name that is none is refused', async () => {
+  const accountId = 7n;
+  expect(await verify(await signToken(privateJwk, { accountId, role: 'operator', name: 'ada@ops', ttlS: 60 }))).toEqual({ accountId, role: 'operator', name: 'ada@ops' });
+  await expect(verify(await signToken(privateJwk, { accountId, role: 'operator', name: 'ada <script>', ttlS: 60 }))).rejects.toMatchObject({ code: 'unauthenticated' });
+});
+
 test('wrong issuer, audience, algorithm, key, role, account, or no expiry: unauthenticated', async () => {
   const other = await generateKeyPair('EdDSA');
   const unsigned = `${btoa('{"alg":"none"}')}.${btoa('{"sub":"42","role":"rider","iss":"tandem","aud":"tandem-api","exp":9999999999}')}.`.replaceAll('=', '');
