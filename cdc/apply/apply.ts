@@ -9,7 +9,7 @@
 import type { LogSink } from '../../shared/kernel/log-sink.ts';
 import type { Regions } from '../../shared/kernel/region.ts';
 import { runSessions } from '../../shared/kernel/sessions.ts';
-import { isTandemError } from '../../shared/kernel/tandem-error.ts';
+import { TandemError, isTandemError } from '../../shared/kernel/tandem-error.ts';
 import type { KafkaConsumer } from '../../shared/kafka/consumer.ts';
 import type { KafkaClient } from '../../shared/kafka/kafka.ts';
 import type { PartitionOffsets } from '../../shared/kafka/message.ts';
@@ -19,6 +19,8 @@ import { HEARTBEAT_TABLE } from '../../shared/schema/tables.ts';
 import { changeTopic } from '../change/envelope.ts';
 import { firstOffset, logFirstOffset } from '../transport/change-consumer.ts';
 import type { ApplyObserver } from './apply-metrics.ts';
+
+import type { DeadLetters } from './dead-letters.ts';
 import { DriftWatch } from './drift-watch.ts';
 import { LagRing, parseServerTime } from './lag.ts';
 import type { Applied } from './partition-apply.ts';
@@ -71,15 +73,36 @@ export interface Apply {
   readonly partitions: readonly PartitionStatus[];
   /** Why it does not read at the moment, or which partition is stuck on what; null while all is well. */
   readonly trouble: string | null;
+  readonly isPaused: boolean;
+  /** Units whose changes wait behind a change that could not be written, as of the last look. */
+  readonly parkedUnits: readonly number[];
+  readonly deadLetters: DeadLetters;
+  /** Ends reading after what is being written now; a restart of the process forgets it. */
+  pause(): void;
+  resume(): void;
+  /** Moves checkpoints, all partitions' by default, and reads on from there. Throws apply-reset-refused, kafka-*, db-*. */
+  reset(request: ResetRequest): Promise<readonly ResetPartition[]>;
   stop(): Promise<void>;
 }
 
 export interface PartitionStatus {
   readonly partition: number;
   readonly next: bigint;
+  /** The offset that the topic's next message will get, as of the last fetch. */
+  readonly high: bigint;
   readonly behind: bigint;
   readonly trouble: string | null;
+  /** What the target's schema lacks for the next change, where it waits for that. */
+  readonly waitsFor: { readonly table: string; readonly column: string | null } | null;
 }
+
+export interface ResetRequest {
+  readonly partition?: number;
+  /** An offset only together with a partition. */
+  readonly to: 'start' | 'end' | bigint;
+}
+
+export interface ResetPartition { readonly partition: number; readonly from: bigint | null; readonly to: bigint }
 
 /** Starts at once; a Kafka or a database that is away is waited for. */
 export function startApply(deps: ApplyDeps): Apply {
@@ -110,12 +133,36 @@ class RunningApply implements Apply {
 
   get partitions(): readonly PartitionStatus[] {
     return [...this.#partitions].map(([partition, { apply, high }]) => ({
-      partition, next: apply.next, behind: high > apply.next ? high - apply.next : 0n, trouble: apply.trouble,
+      partition, next: apply.next, high, behind: high > apply.next ? high - apply.next : 0n, trouble: apply.trouble, waitsFor: null,
     }));
   }
 
   get trouble(): string | null {
     return this.#trouble ?? this.partitions.find(({ trouble }) => trouble !== null)?.trouble ?? null;
+  }
+
+  get isPaused(): boolean {
+    return false;
+  }
+
+  get parkedUnits(): readonly number[] {
+    return [];
+  }
+
+  get deadLetters(): DeadLetters {
+    throw new TandemError('internal', 'not there yet');
+  }
+
+  pause(): void {
+    throw new TandemError('internal', 'not there yet');
+  }
+
+  resume(): void {
+    throw new TandemError('internal', 'not there yet');
+  }
+
+  reset(_request: ResetRequest): Promise<readonly ResetPartition[]> {
+    throw new TandemError('internal', 'not there yet');
   }
 
   async stop(): Promise<void> {

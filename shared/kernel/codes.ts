@@ -35,6 +35,11 @@ export const CODES = {
     meaning: 'Changes of the peer are gone from Kafka before they were applied here, or the topic is not the one that was read before.',
     action: 'Compare both regions (tandem diff) and rebuild this one from the peer; raise the topic\'s retention.',
   },
+  'apply-reset-refused': {
+    http: 400, grpc: 'INVALID_ARGUMENT', retryable: false,
+    meaning: 'A checkpoint was to be moved to where the topic holds nothing, or to an offset without a partition.',
+    action: 'Name a partition and an offset between the bounds in the message, or start or end.',
+  },
   'apply-schema-behind': {
     http: 503, grpc: 'UNAVAILABLE', retryable: true,
     meaning: 'A change names a table or column that this region\'s database lacks; its partition waits.',
