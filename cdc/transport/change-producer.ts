@@ -45,6 +45,8 @@ export class ChangeProducer {
   #isFull = false;
   #isSending = false;
   #isClosed = false;
+  #enqueued = 0;
+  #acknowledged = 0;
 
   constructor(options: ChangeProducerOptions) {
     this.#options = options;
@@ -54,8 +56,18 @@ export class ChangeProducer {
     return this.#queuedBytes;
   }
 
+  /** How many changes were handed in so far; once `acknowledged` has come as far, Kafka has them all. */
+  get enqueued(): number {
+    return this.#enqueued;
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
   enqueue(partition: number, change: Change): void {
     if (this.#isClosed) return;
+    this.#enqueued += 1;
     const value = Buffer.from(encodeChange(change), 'utf8');
     const bytes = value.length + MESSAGE_OVERHEAD_BYTES;
     this.#queue.push({ partition, key: changeKey(change), value, bytes, isTraced: change.table !== HEARTBEAT_TABLE });
@@ -83,6 +95,7 @@ export class ChangeProducer {
         const { batch, bytes } = this.#takeBatch();
         await this.#sendBatch(batch);
         this.#queuedBytes -= bytes;
+        this.#acknowledged += batch.length;
         this.#options.onSent({ messages: batch.length, bytes });
         if (this.#isFull && this.#queuedBytes < QUEUE_BYTES_MAX / 2) {
           this.#isFull = false;
