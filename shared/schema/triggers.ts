@@ -41,6 +41,8 @@ function trigger(table: string, event: 'INSERT' | 'UPDATE' | 'DELETE', body: str
 }
 
 /**
+ * An insert with an `_hlc` stamped by hand and no `_origin` gets the region's: without it, two regions could stamp equal versions.
+ *
  * HAZARD: REPLACE of a row that is ahead of the clock (written by a region whose clock is) stamps below what it replaces:
  * this trigger runs before the row's delete has left its tombstone. The peer applies the delete, drops the insert below
  * it, and lacks the row until a write of it here passes that version; `tandem diff` shows it. UPDATE, or DELETE and then INSERT,
@@ -52,6 +54,8 @@ function trigger(table: string, event: 'INSERT' | 'UPDATE' | 'DELETE', body: str
 function insertBody(table: string, origin: number): string {
   return `  IF @tandem_apply IS NULL AND NEW._hlc = 0 THEN
     SET NEW._hlc = GREATEST(${CLOCK}, ${SEEN}, ${afterTombstone(table)}), NEW._origin = ${origin};
+  ELSEIF @tandem_apply IS NULL AND NEW._origin = 0 THEN
+    SET NEW._origin = ${origin};
   END IF;`;
 }
 

@@ -148,6 +148,8 @@ export interface Twin extends AsyncDisposable {
   readonly kafka: TestKafka;
   of(side: Side): Region;
   startAll(): Promise<void>;
+  /** Resolves once this region has applied all that the other had written by now. */
+  hears(side: Side): Promise<void>;
   /** Resolves once each region has applied all that the other had written by now. */
   settle(): Promise<void>;
 }
@@ -168,6 +170,7 @@ export async function startTwin(engine: TestMysql['engine'], { extraTables = {} 
       await Promise.all(SIDES.map((side) => until(`the topic of ${side}`, async () => of(side).capture?.trouble === null)));
       for (const region of [east, west]) region.startApply();
     },
+    hears: (side) => reached(of(other(side)), of(side)),
     settle: async () => {
       await Promise.all(SIDES.map((side) => reached(of(side), of(other(side)))));
       // What the first round made the peers write (rows set aside) has its own way to go.
