@@ -55,20 +55,50 @@ export const CODES = {
     meaning: 'The caller went away before the answer was ready.',
     action: 'Nothing; many of them together mean that answers are slower than callers will wait.',
   },
+  'capture-needs-snapshot': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'The topic is empty, and the binlog does not reach back to the beginning of the data: reading it alone would leave rows out in silence.',
+    action: 'Send the rows themselves (tandem cdc reset <region> --to snapshot), or, where the peer has them already, go on from now (--to now); then tandem diff.',
+  },
   'capture-position-gone': {
     http: 500, grpc: 'INTERNAL', retryable: false,
-    meaning: 'The binlog that capture has to resume from was purged, or the server is not the one whose changes are in the topic.',
-    action: 'Changes are missing on their way to the peer: compare both regions (tandem diff), rebuild the peer, and keep binlogs longer.',
+    meaning: 'The binlog that capture has to resume from was purged: the changes that the message names will never reach the peer from it.',
+    action: 'Run tandem cdc reset <region> --to snapshot, then tandem diff (rows deleted in the gap are shown there); keep binlogs longer.',
+  },
+  'capture-privilege-missing': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'The login that capture reads the binlog with lacks a right it needs.',
+    action: 'Run the GRANT in the message as an administrator; a running capture goes on by itself, one that refused to start is started again.',
+  },
+  'capture-reset-refused': {
+    http: 400, grpc: 'INVALID_ARGUMENT', retryable: false,
+    meaning: 'Capture was to go on from a position that this server cannot stream from, or a snapshot was asked for in a way that makes no sense.',
+    action: 'Name what the message asks for: now, earliest, snapshot, or gtid: with a position of this server that its binlogs still hold.',
+  },
+  'capture-schema-missing': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'Tables or version triggers that replication rests on are missing: changes would travel without a version, or come back as an echo.',
+    action: 'Run this region\'s schema task, which makes what the message lists; a running capture goes on by itself.',
+  },
+  'capture-server-behind': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'The server lacks transactions that were captured before and stand in the topic, or it has others in their place: a replica was promoted that had not received them, or the server was restored.',
+    action: 'The peer has what this server has lost: run tandem diff and tandem repair, then tandem cdc reset <region> --to now.',
   },
   'capture-unreadable': {
     http: 500, grpc: 'INTERNAL', retryable: false,
     meaning: 'The binlog holds something that capture cannot turn into changes without losing some.',
-    action: 'Read the message: it names the event; mend the setting or session that wrote it, then rebuild the peer from here.',
+    action: 'Read the message: it names the event; mend the setting or session that wrote it, then tandem cdc reset <region> --to snapshot, then tandem diff and repair.',
   },
   'capture-unsafe-settings': {
     http: 500, grpc: 'INTERNAL', retryable: false,
     meaning: 'The database runs with settings under which changes would be lost or wrong.',
-    action: 'Set what the message lists, by name and value, and start capture again.',
+    action: 'Set what the message lists, by name and value; a running capture goes on by itself, one that refused to start is started again.',
+  },
+  'capture-wrong-server': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'The position in the topic is of the other flavour of database (MySQL, MariaDB) than the server: it says nothing about this binlog.',
+    action: 'Point TANDEM_MYSQL_HOST and _PORT at the region\'s server; after a planned change of flavour run tandem cdc reset <region> --to snapshot.',
   },
   'change-malformed': {
     http: 500, grpc: 'INTERNAL', retryable: false,
