@@ -38,7 +38,7 @@ describe.each(await engines())('migrations on %s', (engine) => {
     const all = (await loadMigrations()).map((migration) => migration.name);
     expect([...first.applied, ...second.applied].toSorted()).toEqual(all);
     expect(first.triggersCreated + second.triggersCreated).toBe((REPLICATED_TABLES.length + 1) * 3);
-    expect(await run()).toEqual({ applied: [], triggersCreated: 0 });
+    expect(await run()).toEqual({ applied: [], triggersCreated: 0, left: [] });
   });
 
   test('every replicated table has its key, its unit and its invisible version', async () => {
@@ -65,6 +65,37 @@ describe.each(await engines())('migrations on %s', (engine) => {
     expect(tables).toContain('b');
     expect(tables).not.toContain('a'); // it was recorded as done, so it was not run again
   });
+
+  test('a lost record of an added column is written again where the definition agrees, and is a failure where it does not', async () => {
+    await run();
+    const add = 'ALTER TABLE vehicles ADD COLUMN colour VARCHAR(16) NULL AFTER unit, ADD KEY by_colour (colour)';
+    const shipped = await loadMigrations();
+    const runWith = (statement: string) => run([...shipped, { number: 99, name: '0099-colour', statements: [statement] }]);
+    await runWith(add);
+    await root.execute("DELETE FROM _migrations WHERE migration = '0099-colour'");
+    await expect(runWith(add.replace('16', '17'))).rejects.toMatchObject({ code: 'schema-failed', message: expect.stringContaining('colour') });
+    expect((await runWith(add)).applied).toEqual(['0099-colour']);
+    expect(await root.query("SELECT step FROM _migrations WHERE migration = '0099-colour'")).toHaveLength(1);
+  });
+
+  test('what a contract file removes goes at once from an empty database, and stays in one with data, said by name', async () => {
+    const grown = [...(await loadMigrations()), { number: 98, name: '0098-add', statements: ['ALTER TABLE vehicles ADD COLUMN colour VARCHAR(16) NULL'] }];
+    const shrunk = [...grown, { number: 99, name: '0099-drop', phase: 'contract' as const, statements: ['ALTER TABLE vehicles DROP COLUMN colour'] }];
+    await run(grown);
+    await root.execute('INSERT INTO accounts (id, unit) VALUES (1, 1)');
+    expect(await run(shrunk)).toMatchObject({ applied: [], left: ['0099-drop'] });
+    expect(await columnsNamed('colour')).toBe(1);
+    await root.execute('DELETE FROM accounts');
+    expect(await run(shrunk)).toMatchObject({ applied: ['0099-drop'], left: [] });
+    expect(await columnsNamed('colour')).toBe(0);
+    expect(await root.query('SELECT table_name, column_name FROM _retired')).toEqual([{ table_name: 'vehicles', column_name: 'colour' }]);
+    // Its record lost as well: what is gone already is done.
+    await root.execute("DELETE FROM _migrations WHERE migration = '0099-drop'");
+    expect((await run(shrunk)).applied).toEqual(['0099-drop']);
+  });
+
+  const columnsNamed = async (name: string): Promise<number> =>
+    Number((await root.query("SELECT COUNT(*) AS n FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'tandem' AND COLUMN_NAME = ?", [name]))[0]!.n);
 
   test('an applied statement that was edited since is refused by name', async () => {
     await run();
