@@ -12,7 +12,7 @@ import { fetchJars } from './kafka-jars.ts';
 import { locateJava, onPath } from './locate.ts';
 import type { Env } from './locate.ts';
 
-export const DEBEZIUM_VERSION = '3.6.0.Final';
+export const DEBEZIUM_VERSION = '3.5.0.Final';
 const POM = path.join(import.meta.dirname, '..', 'kafka-connect', 'pom.xml');
 
 /** A directory with the jars of Connect, Debezium's sources and its JDBC sink; null where they are not in the cache. */
