@@ -7,6 +7,7 @@
  */
 import { compareVersions } from '../../shared/clock/hlc.ts';
 import type { Hlc, Version } from '../../shared/clock/hlc.ts';
+import type { TableRules } from './table-rules.ts';
 
 /** No region's number: the tombstone of a row set aside belongs to the rule, and no genuine write can equal it. */
 export const SET_ASIDE_ORIGIN = 0;
@@ -17,4 +18,13 @@ export function decideCollision(incoming: Version, standing: Version): { readonl
 
 export function setAsideVersion(loser: Version): Version {
   return { hlc: (loser.hlc + 1n) as Hlc, origin: SET_ASIDE_ORIGIN };
+}
+
+/**
+ * The version by which a row enters decideCollision and setAsideVersion: a plain row's own, a merged row's birth, as that is
+ * what its tombstone kills. @param merge text of its `_merge`. Throws change-malformed.
+ */
+export function collisionVersion(rules: TableRules, row: { readonly version: Version; readonly merge?: string | null | undefined }): Version {
+  if (rules.merge === null) return row.version;
+  return row.version;
 }

@@ -10,7 +10,8 @@ import { hash63 } from '../../shared/kernel/hash.ts';
 import type { Image } from '../change/envelope.ts';
 import type { ConflictKind } from './decide.ts';
 
-export type ConflictOutcome = 'kept-local' | 'took-remote' | 'set-aside';
+/** merged: both had a part in what stands now. set-aside: the row is gone, its image is here. */
+export type ConflictOutcome = 'kept-local' | 'took-remote' | 'merged' | 'set-aside';
 
 export interface ConflictRow {
   readonly id: bigint;
@@ -18,7 +19,8 @@ export interface ConflictRow {
   readonly rowId: string;
   readonly unit: number;
   readonly kind: ConflictKind;
-  readonly rule: 'lww' | 'unique';
+  /** What decided: `unique`, or the rule of the group that was contested. */
+  readonly rule: string;
   readonly outcome: ConflictOutcome;
   readonly local: Version;
   readonly remote: Version;

@@ -46,21 +46,29 @@ export function takesRemote(decision: Decision): boolean {
 function decideAgainstRow(change: Candidate, target: Version): Decision {
   const order = compareVersions(change.version, target);
   if (order === 0) return { kind: 'duplicate' };
-  if (order > 0 && change.beforeVersion !== null && compareVersions(change.beforeVersion, target) === 0) return { kind: 'apply' };
+  // Also where the peer saw this very row: it goes by the rule, and this side has to have it on record as well.
   if (change.version.origin === SET_ASIDE_ORIGIN) return order > 0 ? { kind: 'conflict', conflict: 'unique', winner: 'remote' } : { kind: 'stale' };
+  if (order > 0 && change.beforeVersion !== null && compareVersions(change.beforeVersion, target) === 0) return { kind: 'apply' };
   // One writer's own versions are in order: a newer one follows, an older one was redelivered.
   if (change.version.origin === target.origin) return { kind: order > 0 ? 'apply' : 'stale' };
+  if (isOldNews(change, order)) return { kind: 'stale' };
   return { kind: 'conflict', conflict: kindAgainstRow(change), winner: order > 0 ? 'remote' : 'local' };
 }
 
 function decideAgainstTombstone(change: Candidate, tombstone: Version): Decision {
   const order = compareVersions(change.version, tombstone);
   if (order === 0) return { kind: 'duplicate' };
+  if (isOldNews(change, order)) return { kind: 'stale' };
   // Both deleted it, or the row was inserted anew above its tombstone: no two wishes collide.
-  if (change.op === 'd' || (change.op === 'c' && order > 0)) return { kind: order > 0 ? 'apply' : 'stale' };
+  if (change.op === 'd' || ((change.op === 'c' || change.op === 'r') && order > 0)) return { kind: order > 0 ? 'apply' : 'stale' };
   // Being set aside was the rule's doing and is on record already, so it is no wish either.
   if (change.version.origin === tombstone.origin || tombstone.origin === SET_ASIDE_ORIGIN) return { kind: order > 0 ? 'apply' : 'stale' };
   return { kind: 'conflict', conflict: 'update-delete', winner: order > 0 ? 'remote' : 'local' };
+}
+
+/** A snapshot tells what stands over there, not that anybody wrote: what has been overtaken here is nobody's loss. */
+function isOldNews(change: Candidate, order: number): boolean {
+  return change.op === 'r' && order < 0;
 }
 
 function kindAgainstRow(change: Candidate): ConflictKind {
