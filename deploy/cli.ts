@@ -11,6 +11,7 @@ import { registerBench } from './local/commands/bench.ts';
 import { registerChaos } from './local/commands/chaos.ts';
 import { registerDown } from './local/commands/down.ts';
 import { EXIT, explainFailure } from './local/commands/outcome.ts';
+import { registerMigrate } from './local/commands/migrate.ts';
 import { registerStatus } from './local/commands/status.ts';
 import { registerTest } from './local/commands/test.ts';
 import { registerToken } from './local/commands/token.ts';
@@ -40,6 +41,7 @@ registerTest(program);
 registerToken(program);
 registerDiff(program, deps);
 registerSla(program, deps);
+registerMigrate(program);
 registerChaos(program);
 registerBench(program);
 

@@ -17,9 +17,10 @@ import { REPO_ROOT } from './state-dir.ts';
 import type { ProcessSpec } from './supervisor/process-spec.ts';
 
 /** One of these each: small enough that eighteen of them fit, large enough for a full day of trips. */
-const NODE_MEMORY_ARGS = ['--max-old-space-size=192', '--max-semi-space-size=4'];
+export const NODE_MEMORY_ARGS = ['--max-old-space-size=192', '--max-semi-space-size=4'];
 const STOP_SLACK_MS = 2_000;
-const CHANGE_PARTITIONS = 4;
+/** How many partitions each region's changes travel in. */
+export const CHANGE_PARTITIONS = 4;
 
 interface Service {
   readonly name: string;

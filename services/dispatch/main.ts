@@ -18,6 +18,7 @@ import { runProcess } from '../../shared/lifecycle/run-process.ts';
 import { openDatabase } from '../../shared/mysql/database.ts';
 import { closeRedis, openRedis } from '../../shared/redis/redis.ts';
 import { rpcServerPart } from '../../shared/rpc/rpc-server.ts';
+import { newestMigration } from '../../shared/schema/migrations.ts';
 import { createLog } from '../../shared/telemetry/log.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
@@ -77,7 +78,7 @@ async function connect(
   life.add({ name: 'units', stop: async () => units.stop() });
   const policy = await watchPolicy(etcd, 'dispatch', parsePolicy, DEFAULT_POLICY, { log });
   life.add({ name: 'policy', stop: async () => policy.stop() });
-  const ids = await startLeasedIds({ etcd, region, origin: regions.originOf(region), owner: instance, log });
+  const ids = await startLeasedIds({ etcd, region, origin: regions.originOf(region), owner: instance, schema: await newestMigration(), log });
   life.add({ name: 'ids', stop: () => ids.stop() });
   metrics.observe('tandem_id_window_ms', 'How long ids last without etcd.', [], (report) => report(ids.remainingMs));
   const db = openDatabase(mysqlOf(config), { log, metrics });

@@ -8,6 +8,7 @@ import { httpPart } from '../../shared/http/http-server.ts';
 import { startLeasedIds } from '../../shared/id/leased-ids.ts';
 import { runProcess } from '../../shared/lifecycle/run-process.ts';
 import { openDatabase } from '../../shared/mysql/database.ts';
+import { newestMigration } from '../../shared/schema/migrations.ts';
 import { createLog } from '../../shared/telemetry/log.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { startTracing } from '../../shared/telemetry/tracing.ts';
@@ -28,7 +29,7 @@ runProcess('payment', async (life) => {
   life.add({ name: 'mysql', stop: () => db.close() });
   const units = await watchUnits(etcd, { region, log });
   life.add({ name: 'units', stop: async () => units.stop() });
-  const ids = await startLeasedIds({ etcd, region, origin, owner: instance, log });
+  const ids = await startLeasedIds({ etcd, region, origin, owner: instance, schema: await newestMigration(), log });
   life.add({ name: 'ids', stop: () => ids.stop() });
   metrics.observe('tandem_id_window_ms', 'How long ids last without etcd.', [], (report) => report(ids.remainingMs));
 

@@ -32,9 +32,8 @@ export interface LeasedIdsOptions extends Omit<AcquireOptions, 'nowMs'> {
 
 /** Throws what acquiring a number throws: etcd errors, id-node-unavailable, conflict. */
 export async function startLeasedIds(options: LeasedIdsOptions): Promise<LeasedIds> {
-  const { nowMs = Date.now } = options;
-  const number = await acquireNodeNumber({ ...options, nowMs });
-  return new LeasedIds({ ...options, nowMs }, number);
+  const complete = { nowMs: Date.now, schema: 0, ...options };
+  return new LeasedIds(complete, await acquireNodeNumber(complete));
 }
 
 /** The number in use, its ids, and whether its lease is, as far as we know, still ours. */

@@ -50,6 +50,8 @@ export interface AcquireOptions {
   readonly region: string;
   /** Who holds the number, for people who look: "dispatch-east-1". */
   readonly owner: string;
+  /** The newest migration that the holder's code carries; told with the number, so that a migrator knows who writes which shape. */
+  readonly schema?: number;
   readonly nowMs: () => number;
 }
 
@@ -63,11 +65,11 @@ interface Floor {
  * Throws id-node-unavailable where all are taken, and what etcd throws; nothing stays leased then.
  */
 export async function acquireNodeNumber(options: AcquireOptions): Promise<NodeNumber> {
-  const { etcd, region, owner, nowMs } = options;
+  const { etcd, region, owner, schema = 0, nowMs } = options;
   const lease = await etcd.lease(LEASE_TTL_S);
   try {
     const [taken, floors] = await Promise.all([etcd.getPrefix(nodeKey(region, '')), etcd.getPrefix(floorKey(region, ''))]);
-    const holder = JSON.stringify({ owner, sinceMs: nowMs() });
+    const holder = JSON.stringify({ owner, schema, sinceMs: nowMs() });
     for (const node of freeNumbers(region, taken, floors)) {
       if (!(await etcd.compareAndSwap(nodeKey(region, node), 0n, holder, { lease }))) continue;
       return await NodeNumber.reserve({ ...options, node, lease });

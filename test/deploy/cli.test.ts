@@ -57,7 +57,7 @@ test('help teaches the first commands and the exit codes', async () => {
 });
 
 test('every page of help fits 80 columns', async () => {
-  const commands = ['up', 'status', 'down', 'token', 'chaos', 'diff', 'sla', 'test'];
+  const commands = ['up', 'status', 'down', 'token', 'chaos', 'diff', 'sla', 'test', 'migrate'];
   const pages = await Promise.all([[], ...commands.map((command) => [command])].map((args) => tandem(...args, '--help')));
   for (const { status, out } of pages) {
     expect(status).toBe(0);
@@ -65,6 +65,6 @@ test('every page of help fits 80 columns', async () => {
   }
 }, 120_000);
 
-test.each(['diff', 'sla'])('before the first up, %s says how to begin', async (command) => {
+test.each(['diff', 'sla', 'migrate'])('before the first up, %s says how to begin', async (command) => {
   expect(await tandem(command)).toMatchObject({ status: 1, err: expect.stringContaining('Start one with ./tandem up') as string });
 });
