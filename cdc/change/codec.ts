@@ -5,9 +5,11 @@
  * those that an older writer did not send; what it cannot do without is an error that names the field.
  * Deliberately absent: Kafka (cdc/transport) and the meaning of columns.
  */
-import { formatHlc, parseHlc } from '../../shared/clock/hlc.ts';
+import { parseHlc } from '../../shared/clock/hlc.ts';
 import type { Version } from '../../shared/clock/hlc.ts';
 import { isTandemError, TandemError } from '../../shared/kernel/tandem-error.ts';
+import { EncodedImage } from './encoded-image.ts';
+import type { RowImage } from './encoded-image.ts';
 import { ENVELOPE_VERSION } from './envelope.ts';
 import type { Change, Image, Operation } from './envelope.ts';
 import { baseVersionOf } from './image.ts';
@@ -15,45 +17,82 @@ import { baseVersionOf } from './image.ts';
 const CONNECTOR = 'tandem-mysql';
 const SERVER_NAME_PREFIX = 'tandem.';
 
-export function encodeChange(change: Change): string {
-  const { source, transaction } = change;
+export function encodeChange(change: Change<RowImage>): string {
+  return encodeChangeBytes(change).toString('utf8');
+}
+
+/** What stands first in the bytes is what every reader needs; `before` comes last, so that it can be left unread. */
+export function encodeChangeBytes(change: Change<RowImage>): Buffer {
+  const head = `${headOf(change)},"after":`;
+  const after = imageText(change.after);
+  const before = imageText(change.before);
+  const headBytes = Buffer.byteLength(head);
+  const bytes = Buffer.allocUnsafe(headBytes + after.length + BEFORE.length + before.length + 1);
+  bytes.write(head, 0, headBytes, 'utf8');
+  bytes.set(after, headBytes);
+  bytes.set(BEFORE, headBytes + after.length);
+  bytes.set(before, headBytes + after.length + BEFORE.length);
+  bytes[bytes.length - 1] = CLOSING_BRACE;
+  return bytes;
+}
+
+/** The envelope up to its images. */
+function headOf(change: Change<RowImage>): string {
+  const { source, transaction, version } = change;
   const base = baseVersionOf(change);
-  return JSON.stringify({
-    op: change.op,
-    ts_ms: change.tsMs,
-    source: {
-      version: String(ENVELOPE_VERSION),
-      connector: CONNECTOR,
-      name: `${SERVER_NAME_PREFIX}${source.region}`,
-      ts_ms: change.tsMs,
-      db: source.database,
-      table: change.table,
-      server_id: source.serverId,
-      gtid: source.gtid,
-      file: source.file,
-      pos: source.pos,
-      row: source.row,
-      schema: source.schema,
-    },
-    transaction: { id: transaction.id, total_order: transaction.order, data_collection_order: transaction.tableOrder },
-    tandem: {
-      v: ENVELOPE_VERSION,
-      hlc: formatHlc(change.version.hlc),
-      origin: change.version.origin,
-      unit: change.unit,
-      id: change.id,
-      last: change.last,
-      position: change.position,
-      base: base === null ? undefined : `${formatHlc(base.hlc)}/${base.origin}`,
-    },
-    after: change.after,
-    before: change.before,
+  const gtid = quote(source.gtid);
+  const schema = source.schema === undefined ? '' : `,"schema":${quote(source.schema)}`;
+  const was = base === null ? '' : `,"base":"${base.hlc}/${base.origin}"`;
+  return `{"op":"${change.op}","ts_ms":${change.tsMs},"source":{"version":"${ENVELOPE_VERSION}","connector":"${CONNECTOR}","name":${quote(SERVER_NAME_PREFIX + source.region)},"ts_ms":${change.tsMs},` +
+    `"db":${quote(source.database)},"table":${quote(change.table)},"server_id":${source.serverId},"gtid":${gtid},"file":${quote(source.file)},"pos":${source.pos},"row":${source.row}${schema}},` +
+    `"transaction":{"id":${transaction.id === source.gtid ? gtid : quote(transaction.id)},"total_order":${transaction.order},"data_collection_order":${transaction.tableOrder}},` +
+    `"tandem":{"v":${ENVELOPE_VERSION},"hlc":"${version.hlc}","origin":${version.origin},"unit":${change.unit},"id":${quote(change.id)},"last":${change.last},"position":${quote(change.position)}${was}}`;
+}
+
+const BEFORE = Buffer.from(',"before":');
+const CLOSING_BRACE = 0x7d;
+const NULL_TEXT = Buffer.from('null');
+const NEEDS_NO_ESCAPE = /^[\w.:,/ -]*$/;
+
+function quote(text: string): string {
+  return NEEDS_NO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+function imageText(image: RowImage | null): Buffer {
+  if (image === null) return NULL_TEXT;
+  return image instanceof EncodedImage ? image.text : Buffer.from(stringifyImage(image));
+}
+
+/** As JSON.stringify does it, but keeps the sign of -0. */
+export function stringifyImage(image: Image): string {
+  if (!Object.values(image).some((value) => Object.is(value, -0))) return JSON.stringify(image);
+  const members = Object.entries(image).map(([column, value]) => `${JSON.stringify(column)}:${Object.is(value, -0) ? '-0' : JSON.stringify(value)}`);
+  return `{${members.join()}}`;
+}
+
+/**
+ * A writer of today puts `before` last: it is parsed when somebody looks at it, which for most changes nobody does. What
+ * is wrong with it is then thrown there. Throws change-malformed, naming the field.
+ */
+export function decodeChange(message: string | Buffer): Change {
+  const bytes = typeof message === 'string' ? Buffer.from(message, 'utf8') : message;
+  const at = bytes.indexOf(BEFORE_OBJECT);
+  const head = at < 0 ? undefined : tryParse(`${bytes.toString('utf8', 0, at)}}`);
+  // Without all that is needed it was not the envelope's own `before`, or a newer writer put more behind it.
+  const isHead = head !== undefined && REQUIRED.every((field) => head[field] !== undefined);
+  const envelope = isHead ? head : object(parse(bytes.toString('utf8')), 'envelope');
+  if (!isHead) return changeOf(envelope, image(envelope['before'], 'before'));
+  return changeOf(envelope, () => {
+    const last = tryParse(bytes.toString('utf8', at + BEFORE.length, bytes.length - 1));
+    return image(last ?? object(parse(bytes.toString('utf8')), 'envelope')['before'], 'before');
   });
 }
 
-/** Throws change-malformed, naming the field. */
-export function decodeChange(text: string): Change {
-  const envelope = object(parse(text), 'envelope');
+const BEFORE_OBJECT = Buffer.from(',"before":{');
+const REQUIRED = ['op', 'source', 'transaction', 'tandem', 'after'] as const;
+
+function changeOf(envelope: Record<string, unknown>, given: Image | null | (() => Image | null)): Change {
+  let before = given;
   const source = object(envelope['source'], 'source');
   const transaction = object(envelope['transaction'], 'transaction');
   const tandem = object(envelope['tandem'], 'tandem');
@@ -66,7 +105,9 @@ export function decodeChange(text: string): Change {
     id: string(tandem['id'], 'tandem.id'),
     unit: integer(tandem['unit'], 'tandem.unit'),
     version: { hlc: hlc(tandem['hlc']), origin: integer(tandem['origin'], 'tandem.origin') },
-    before: image(envelope['before'], 'before'),
+    get before(): Image | null {
+      return typeof before === 'function' ? (before = before()) : before;
+    },
     after: image(envelope['after'], 'after'),
     tsMs: integer(envelope['ts_ms'], 'ts_ms'),
     source: {
@@ -77,7 +118,7 @@ export function decodeChange(text: string): Change {
       file: string(source['file'], 'source.file'),
       pos: integer(source['pos'], 'source.pos'),
       row: integer(source['row'] ?? 0, 'source.row'),
-      ...(source['schema'] === undefined ? {} : { schema: string(source['schema'], 'source.schema') }),
+      schema: source['schema'] === undefined ? undefined : string(source['schema'], 'source.schema'),
     },
     transaction: {
       id: string(transaction['id'], 'transaction.id'),
@@ -86,10 +127,18 @@ export function decodeChange(text: string): Change {
     },
     last: boolean(tandem['last'], 'tandem.last'),
     position: string(tandem['position'], 'tandem.position'),
-    ...(tandem['base'] === undefined ? {} : { base: base(tandem['base']) }),
+    base: tandem['base'] === undefined ? undefined : base(tandem['base']),
   };
   if (op !== 'd' && change.after === null) throw malformed('after', null);
   return change;
+}
+
+function tryParse(text: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
 }
 
 function parse(text: string): unknown {

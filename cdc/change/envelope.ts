@@ -37,7 +37,8 @@ export interface ChangeSource {
   readonly schema?: string | undefined;
 }
 
-export interface Change {
+/** What a reader has. While a change is being captured its images may still be text: Change<RowImage>. */
+export interface Change<Row = Image> {
   readonly op: Operation;
   readonly table: string;
   /** Decimal text of the BIGINT primary key. */
@@ -48,8 +49,8 @@ export interface Change {
   /** Of an update: the version of the row that was changed, the one of its before image. Null: unknown, or none. */
   readonly base?: Version | null | undefined;
   /** Full images. A delete may come without its before image (a row set aside before it ever stood here). */
-  readonly before: Image | null;
-  readonly after: Image | null;
+  readonly before: Row | null;
+  readonly after: Row | null;
   /** When the transaction was committed, by the database's clock, ms since 1970. */
   readonly tsMs: number;
   readonly source: ChangeSource;
