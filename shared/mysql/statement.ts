@@ -7,8 +7,14 @@
 import type { Connection, ResultSetHeader } from 'mysql2';
 import { assert } from '../kernel/assert.ts';
 import { withDeadline } from '../kernel/deadline.ts';
+import { TandemError } from '../kernel/tandem-error.ts';
 import { checkParameters } from './parameters.ts';
 import { isFatalToConnection, translateDriverError } from './driver-errors.ts';
+
+/** ER_NET_PACKET_TOO_LARGE. */
+const PACKET_TOO_LARGE = 1153;
+/** Of one UTF-16 code unit. */
+const UTF8_BYTES_MAX = 3;
 
 export interface StatementLimits {
   readonly deadlineMs: number;
@@ -34,8 +40,35 @@ export async function executeStatement(
   return { affectedRows: (result as ResultSetHeader).affectedRows };
 }
 
+/** What one statement of a script said: a SELECT its rows, any other how many rows it met. */
+export interface StatementResult { readonly rows: readonly Record<string, unknown>[]; readonly affectedRows: number }
+
+/**
+ * Several finished statements in one packet, one answer each. Where one fails, the server runs none behind it.
+ * Throws db-failed (errno 1153) for a packet that the server would answer by closing the connection.
+ */
+export async function sendScript(
+  connection: Connection, statements: readonly string[], { bytesMax, ...limits }: StatementLimits & { readonly bytesMax: number },
+): Promise<StatementResult[]> {
+  assert(statements.length > 0, 'a script has a statement');
+  const sql = statements.join(';\n');
+  if (sql.length * UTF8_BYTES_MAX >= bytesMax && Buffer.byteLength(sql) >= bytesMax) {
+    throw new TandemError('db-failed', `a statement of ${Buffer.byteLength(sql)} bytes is more than the server's max_allowed_packet of ${bytesMax}`, {
+      details: { errno: PACKET_TOO_LARGE, bytes: Buffer.byteLength(sql), bytesMax },
+    });
+  }
+  const result = await answered(connection, sql, [], limits);
+  const results = (statements.length === 1 ? [result] : result) as readonly (ResultSetHeader | Record<string, unknown>[])[];
+  assert(results.length === statements.length, `${statements.length} statements gave ${results.length} answers`);
+  return results.map((each) => (Array.isArray(each) ? { rows: each, affectedRows: 0 } : { rows: [], affectedRows: each.affectedRows }));
+}
+
 async function sendStatement(connection: Connection, sql: string, params: readonly unknown[], limits: StatementLimits): Promise<unknown> {
   checkParameters(sql, params);
+  return await answered(connection, sql, params, limits);
+}
+
+async function answered(connection: Connection, sql: string, params: readonly unknown[], limits: StatementLimits): Promise<unknown> {
   const what = `mysql ${summary(sql)}`;
   try {
     return await withDeadline(what, limits.deadlineMs, () => answerOf(connection, sql, params), limits.signal);
@@ -57,5 +90,5 @@ function answerOf(connection: Connection, sql: string, params: readonly unknown[
 
 /** The first words, in one line: enough to find the statement, too short to carry data. */
 function summary(sql: string): string {
-  return sql.replaceAll(/\s+/g, ' ').trim().slice(0, 60);
+  return sql.slice(0, 200).replaceAll(/\s+/g, ' ').trim().slice(0, 60);
 }

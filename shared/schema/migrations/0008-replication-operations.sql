@@ -55,3 +55,6 @@ CREATE TABLE IF NOT EXISTS _audit (
 
 -- With each heartbeat a region tells its peer up to which hlc it has applied the peer's changes, in all partitions.
 ALTER TABLE _heartbeats ADD COLUMN seen_hlc BIGINT UNSIGNED NOT NULL DEFAULT 0 AFTER at;
+
+-- The peer's binlog position that a partition's applied changes reach: what comes again from before it is a repetition.
+ALTER TABLE _checkpoints ADD COLUMN position TEXT NULL AFTER next_offset;
