@@ -42,7 +42,7 @@ export async function engines(): Promise<Engine[]> {
  * @param options.grants apply the migrations and create the application's users, as the launcher does
  */
 export async function startMysql(
-  options: { engine?: Engine; origin?: number; schema?: boolean; grants?: boolean } = {},
+  options: { engine?: Engine; origin?: number; schema?: boolean; grants?: boolean; bufferPoolMib?: number } = {},
 ): Promise<TestMysql> {
   const engine = options.engine ?? found('a database server of the engines asked for', (await engines())[0] ?? null);
   const program = found(engine, (await programs()).get(engine) ?? null);
@@ -52,7 +52,7 @@ export async function startMysql(
   const socket = path.join(dir, 's.sock');
   const { port, database } = login;
   const server = await startServer(mysqlServer({
-    program, dir, cache: testCache(), port, socket, serverId: origin, rootPassword: login.password, database, bufferPoolMib: 64,
+    program, dir, cache: testCache(), port, socket, serverId: origin, rootPassword: login.password, database, bufferPoolMib: options.bufferPoolMib ?? 64,
   }), dir);
   try {
     if (options.schema || options.grants) await migrateSchema(login, origin);
