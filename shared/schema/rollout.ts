@@ -18,7 +18,7 @@ import { openMigrator } from './migrator.ts';
 import type { Migrator, Step } from './migrator.ts';
 
 /** A person waits: another migrator is not waited for as long as at a region's start. */
-const LOCK_WAIT_S = 5;
+const LOCK_WAIT_S_DEFAULT = 5;
 
 export interface RolloutSide {
   readonly region: string;
@@ -34,6 +34,7 @@ export interface RolloutOptions {
   /** Where steps are run; both regions if not given. Plans and proofs always look at both. */
   readonly only?: string | undefined;
   readonly log: LogSink;
+  readonly lockWaitS?: number;
 }
 
 export interface PlannedStep extends Step {
@@ -52,10 +53,10 @@ export type OnStep = (step: PlannedStep, event: 'begins' | 'done', at: { readonl
 
 /** Throws schema-busy where a migrator is at work in either region, schema-drift as a migrator does. */
 export async function openRollout(options: RolloutOptions): Promise<Rollout> {
-  const { sides, migrations, tables, log } = options;
+  const { sides, migrations, tables, log, lockWaitS = LOCK_WAIT_S_DEFAULT } = options;
   const migrators: Migrator[] = [];
   try {
-    for (const { database, origin } of sides) migrators.push(await openMigrator({ database, origin, log, migrations, tables, lockWaitS: LOCK_WAIT_S }));
+    for (const { database, origin } of sides) migrators.push(await openMigrator({ database, origin, log, migrations, tables, lockWaitS }));
     return new Rollout(options, migrators as [Migrator, Migrator]);
   } catch (e) {
     await Promise.all(migrators.map((migrator) => migrator.close()));
