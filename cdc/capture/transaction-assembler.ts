@@ -12,7 +12,7 @@ import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import { CHECKPOINT_TABLE, HEARTBEAT_TABLE, TOMBSTONE_TABLE } from '../../shared/schema/tables.ts';
 import { partitionOf } from '../change/envelope.ts';
 import type { Change, Image, Operation } from '../change/envelope.ts';
-import { idOf, unitOf, versionOf } from '../change/image.ts';
+import { VERSION_COLUMNS, idOf, unitOf, versionOf } from '../change/image.ts';
 import type { BeginEvent, BinlogEvent, RowChange, RowsEvent } from './binlog-event.ts';
 
 export interface RoutedChange { readonly partition: number; readonly change: Change }
@@ -29,7 +29,10 @@ export interface AssemblerOptions {
 }
 
 export interface Oddity {
-  /** unstamped: a row without version; no-tombstone: a delete that no trigger saw; truncated: rows gone without a trace. */
+  /**
+   * unstamped: a row without a version, or changed without a new one, which the peer will drop; no-tombstone: a delete that
+   * no trigger saw; truncated: rows gone without a trace.
+   */
   readonly kind: 'unstamped' | 'no-tombstone' | 'truncated';
   readonly table: string;
   readonly detail: string;
@@ -106,8 +109,9 @@ export class TransactionAssembler {
     }
     if (after === null || afterId === null) return;
     const version = versionOf(table, after);
-    if (version.hlc === 0n) this.#options.onOddity({ kind: 'unstamped', table, detail: `row ${afterId}` });
     const isUpdate = beforeId === afterId;
+    const isStamped = version.hlc !== 0n && !(isUpdate && before?.[VERSION_COLUMNS.hlc] === after[VERSION_COLUMNS.hlc]);
+    if (!isStamped) this.#options.onOddity({ kind: 'unstamped', table, detail: `row ${afterId}` });
     this.#take(open, event, row, {
       op: isUpdate ? 'u' : 'c', table, id: afterId, unit: unitOf(table, after), version, before: isUpdate ? before : null, after,
     });

@@ -32,6 +32,7 @@ export const SIDES: readonly Side[] = ['east', 'west'];
 export const other = (side: Side): Side => (side === 'east' ? 'west' : 'east');
 
 export const PARTITIONS = 4;
+const READ_AHEAD = 100;
 const SETTLE_DEADLINE_MS = 60_000;
 
 /** Keeps warnings and errors, so that a test can look and a failure can tell. */
@@ -193,7 +194,8 @@ export async function dataSince({ kafka, side }: Region, ends: ReadonlyMap<numbe
   const changes: Change[] = [];
   for (const { partition, high } of await kafka.topicOffsets(changeTopic(side))) {
     const end = ends.get(partition) ?? 0n;
-    const messages = await kafka.readLast(changeTopic(side), partition, Number(high - end));
+    // Heartbeats that come in between must not push the first of them out of what is read.
+    const messages = await kafka.readLast(changeTopic(side), partition, Number(high - end) + READ_AHEAD);
     changes.push(...messages.filter(({ offset }) => offset >= end).map(({ value }) => decodeChange(value.toString())));
   }
   return changes.filter(({ table }) => table !== '_heartbeats');
