@@ -7,6 +7,7 @@ import { buildHttp } from '../../shared/http/http-server.ts';
 import type { HttpApp } from '../../shared/http/http-server.ts';
 import type { VerifyToken } from '../../shared/http/auth.ts';
 import type { ReadyCheck } from '../../shared/http/health.ts';
+import type { WriteGate } from '../../shared/http/write-gate.ts';
 import { TANDEM_FORWARDED } from '../../shared/http/tandem-token.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 import type { Metrics } from '../../shared/telemetry/metrics.ts';
@@ -22,6 +23,8 @@ export type DispatchAppDeps = {
   readonly dispatch: DispatchDeps;
   readonly rideFeed: EventFeed<RideEvent>;
   readonly verifyToken: VerifyToken;
+  /** The RPO guard; without one every write is taken. */
+  readonly writes?: WriteGate;
   readonly checks: Readonly<Record<string, ReadyCheck>>;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -37,8 +40,8 @@ const OPENAPI = {
   ],
 };
 
-export function buildDispatch({ dispatch, rideFeed, verifyToken, checks, log, metrics }: DispatchAppDeps): HttpApp {
-  const app = buildHttp({ name: 'dispatch', log, metrics, verifyToken, checks, clock: dispatch.clock, openapi: OPENAPI });
+export function buildDispatch({ dispatch, rideFeed, verifyToken, writes, checks, log, metrics }: DispatchAppDeps): HttpApp {
+  const app = buildHttp({ name: 'dispatch', log, metrics, verifyToken, checks, writes, clock: dispatch.clock, openapi: OPENAPI });
   void app.register(async (routes) => {
     // The same server with the same types; register() forgets them.
     const scope = routes as unknown as HttpApp;

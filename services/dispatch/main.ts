@@ -9,6 +9,8 @@ import { mysqlOf } from '../../shared/config/process-config.ts';
 import { openEtcd } from '../../shared/etcd/etcd.ts';
 import { watchPolicy } from '../../shared/etcd/policy.ts';
 import { watchUnits } from '../../shared/etcd/units.ts';
+import { startRpoWatch } from '../../shared/guard/rpo-watch.ts';
+import type { RpoWatch } from '../../shared/guard/rpo-watch.ts';
 import { createVerifier } from '../../shared/http/auth.ts';
 import { httpPart } from '../../shared/http/http-server.ts';
 import { startLeasedIds } from '../../shared/id/leased-ids.ts';
@@ -44,7 +46,7 @@ runProcess('dispatch', async (life) => {
   const { region, instance } = config;
   const log = createLog({ name: 'dispatch', level: config.logLevel, region, instance });
   const metrics = createMetrics({ service: 'dispatch', region, instance });
-  const { dispatch, nudges } = await connect(life, { config, log, metrics });
+  const { dispatch, nudges, writes } = await connect(life, { config, log, metrics });
   const rideFeed = buildRideFeed({ db: dispatch.db, log });
   const driverFeed = buildDriverFeed({ db: dispatch.db, log });
   const dispatcher = new Dispatcher(dispatch);
@@ -56,7 +58,7 @@ runProcess('dispatch', async (life) => {
   life.add({ name: 'dispatcher', start: async () => dispatcher.start(), drain: () => dispatcher.stop() });
   life.add(rpcServerPart({ host: config.host, port: config.grpcPort, services: [driverEventsService(driverFeed)], log, metrics }));
   const app = buildDispatch({
-    dispatch, rideFeed, log, metrics,
+    dispatch, rideFeed, writes, log, metrics,
     verifyToken: createVerifier(config.jwtPublicKey),
     checks: { database: async () => dispatch.db.ping(READY_PING_MS), ids: async () => assertIds(dispatch) },
   });
@@ -68,7 +70,7 @@ runProcess('dispatch', async (life) => {
 async function connect(
   life: Lifecycle,
   { config, log, metrics }: { config: DispatchConfig; log: Log; metrics: Metrics },
-): Promise<{ dispatch: DispatchDeps & { ids: { remainingMs: number } }; nudges: RedisNudges }> {
+): Promise<{ dispatch: DispatchDeps & { ids: { remainingMs: number } }; nudges: RedisNudges; writes: RpoWatch }> {
   const { region, regions, instance } = config;
   const tracing = await startTracing({ service: 'dispatch', region, instance, otlpEndpoint: config.otlpEndpoint });
   life.add({ name: 'tracing', stop: () => tracing.stop() });
@@ -83,6 +85,8 @@ async function connect(
   metrics.observe('tandem_id_window_ms', 'How long ids last without etcd.', [], (report) => report(ids.remainingMs));
   const db = openDatabase(mysqlOf(config), { log, metrics });
   life.add({ name: 'database', stop: () => db.close() });
+  const writes = await startRpoWatch({ region, regions, db, etcd, log, metrics, nowMs: Date.now });
+  life.add({ name: 'rpo guard', stop: () => writes.stop() });
   const commands = openRedis(config.redisUrl.reveal(), { log, name: `${instance}-nudges` });
   const subscriber = openRedis(config.redisUrl.reveal(), { log, name: `${instance}-nudged` });
   life.add({ name: 'redis', stop: async () => void (await Promise.all([commands, subscriber].map(closeRedis))) });
@@ -97,7 +101,7 @@ async function connect(
     nowMs: Date.now,
     randomBelow: (limit: number) => randomInt(limit),
   };
-  return { dispatch, nudges };
+  return { dispatch, nudges, writes };
 }
 
 async function assertIds({ ids }: { ids: { remainingMs: number } }): Promise<void> {

@@ -6,6 +6,7 @@
 import { buildHttp } from '../../shared/http/http-server.ts';
 import type { HttpApp } from '../../shared/http/http-server.ts';
 import type { VerifyToken } from '../../shared/http/auth.ts';
+import type { WriteGate } from '../../shared/http/write-gate.ts';
 import type { RegionName, Regions } from '../../shared/kernel/region.ts';
 import type { UnitMap } from '../../shared/etcd/units.ts';
 import type { Database } from '../../shared/mysql/database.ts';
@@ -25,6 +26,8 @@ export type PaymentDeps = {
   readonly ids: IdSource;
   readonly units: Pick<UnitMap, 'homeOf' | 'isHome'>;
   readonly verifyToken: VerifyToken;
+  /** The RPO guard; without one every write is taken. */
+  readonly writes?: WriteGate;
   readonly nowMs: () => number;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -33,7 +36,7 @@ export type PaymentDeps = {
 const CHECK_DEADLINE_MS = 200;
 
 export function buildPayment(deps: PaymentDeps): { readonly http: HttpApp; readonly coordinator: ChargeLoop; readonly keySweep: KeySweep } {
-  const { region, regions, db, clock, ids, units, nowMs, log, metrics, verifyToken } = deps;
+  const { region, regions, db, clock, ids, units, nowMs, log, metrics, verifyToken, writes } = deps;
   const coordinator = new ChargeLoop({ db, clock, ids, units, log, nowMs, counts: countCharges(metrics) });
   observeCoordinator(metrics, coordinator, nowMs);
   const keySweep = new KeySweep({ db, clock, units, log, nowMs, onForgotten: countForgottenKeys(metrics) });
@@ -42,6 +45,7 @@ export function buildPayment(deps: PaymentDeps): { readonly http: HttpApp; reado
     log,
     metrics,
     verifyToken,
+    writes,
     clock,
     checks: { database: () => db.ping(CHECK_DEADLINE_MS) },
     openapi: {

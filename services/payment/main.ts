@@ -3,6 +3,7 @@ import { HybridClock } from '../../shared/clock/hybrid-clock.ts';
 import { mysqlOf } from '../../shared/config/process-config.ts';
 import { openEtcd } from '../../shared/etcd/etcd.ts';
 import { watchUnits } from '../../shared/etcd/units.ts';
+import { startRpoWatch } from '../../shared/guard/rpo-watch.ts';
 import { createVerifier } from '../../shared/http/auth.ts';
 import { httpPart } from '../../shared/http/http-server.ts';
 import { startLeasedIds } from '../../shared/id/leased-ids.ts';
@@ -27,6 +28,8 @@ runProcess('payment', async (life) => {
   life.add({ name: 'etcd', stop: () => etcd.close() });
   const db = openDatabase(mysqlOf(config), { log, metrics });
   life.add({ name: 'mysql', stop: () => db.close() });
+  const writes = await startRpoWatch({ region, regions, db, etcd, log, metrics, nowMs: Date.now });
+  life.add({ name: 'rpo guard', stop: () => writes.stop() });
   const units = await watchUnits(etcd, { region, log });
   life.add({ name: 'units', stop: async () => units.stop() });
   const ids = await startLeasedIds({ etcd, region, origin, owner: instance, schema: await newestMigration(), log });
@@ -35,7 +38,7 @@ runProcess('payment', async (life) => {
 
   const clock = new HybridClock({ nowMs: Date.now, onDrift: (drift) => log.warn(drift, 'a clock of the peer is ahead') });
   const verifyToken = createVerifier(config.jwtPublicKey);
-  const { http, coordinator, keySweep } = buildPayment({ region, regions, db, clock, ids, units, verifyToken, nowMs: Date.now, log, metrics });
+  const { http, coordinator, keySweep } = buildPayment({ region, regions, db, clock, ids, units, verifyToken, writes, nowMs: Date.now, log, metrics });
   life.add({ name: 'coordinator', start: async () => coordinator.start(), stop: () => coordinator.stop() });
   life.add({ name: 'key sweep', start: async () => keySweep.start(), stop: () => keySweep.stop() });
   life.add(httpPart(http, { host, port: config.httpPort }));

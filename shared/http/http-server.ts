@@ -26,6 +26,8 @@ import type { OpenApiOptions } from './openapi.ts';
 import { PROBLEM_CONTENT_TYPE, problemOf } from './problem.ts';
 import { logFailure, pathOf, recordRequests, requestIdOf } from './request-record.ts';
 import { closeSchema, createValidatorCompiler, validationError } from './validation.ts';
+import { guardWrites } from './write-gate.ts';
+import type { WriteGate } from './write-gate.ts';
 import { tellWrittenVersion } from './written-token.ts';
 
 export const BODY_BYTES_MAX = 64 * 1024;
@@ -67,12 +69,14 @@ export interface HttpOptions {
   readonly checks?: Readonly<Record<string, ReadyCheck>>;
   /** The clock that stamps what the routes write; with it their answers carry a Tandem-Token. */
   readonly clock?: { now(): bigint };
+  /** Asked before each handler of an unsafe method. */
+  readonly writes?: WriteGate | undefined;
   /** Serves /openapi.json. */
   readonly openapi?: OpenApiOptions;
 }
 
 /** A server with /health/live, /health/ready, /metrics and, if asked for, /openapi.json. Routes are added by the caller. */
-export function buildHttp({ name, log, metrics, verifyToken, checks = {}, clock, openapi }: HttpOptions): HttpApp {
+export function buildHttp({ name, log, metrics, verifyToken, checks = {}, clock, writes, openapi }: HttpOptions): HttpApp {
   const app: HttpApp = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -97,6 +101,7 @@ export function buildHttp({ name, log, metrics, verifyToken, checks = {}, clock,
   });
   recordRequests(app, { state, metrics });
   if (clock !== undefined) tellWrittenVersion(app, clock);
+  if (writes !== undefined) guardWrites(app, writes);
   if (openapi !== undefined) documentRoutes(app, { name, ...openapi });
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler((request, reply) => sendProblem(state.routes.refusal(request.method, pathOf(request.url)), request, reply));

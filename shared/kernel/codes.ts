@@ -120,6 +120,11 @@ export const CODES = {
     meaning: 'The thing is not in a state that allows this.',
     action: 'Read it again and decide anew.',
   },
+  'conflict-rules-invalid': {
+    http: 500, grpc: 'INTERNAL', retryable: false,
+    meaning: 'The file of conflict rules cannot be read or does not fit the database: it names what is not there, or asks what a rule cannot do.',
+    action: 'Correct each listed line (docs/conflict-rules.md says what is possible), or run `tandem migrate` where a column is still missing, and start again.',
+  },
   'cross-region-write': {
     http: 409, grpc: 'FAILED_PRECONDITION', retryable: false,
     meaning: 'A money write reached a region that is not the home of the payer; nothing was written.',
@@ -299,6 +304,11 @@ export const CODES = {
     http: 500, grpc: 'INTERNAL', retryable: false,
     meaning: 'A region or origin number is named that the configuration does not know.',
     action: 'Compare TANDEM_REGIONS of all processes: it must be the same everywhere.',
+  },
+  'rpo-guard': {
+    http: 503, grpc: 'UNAVAILABLE', retryable: true,
+    meaning: 'The other region is too far behind for this one to take more writes: losing it now would lose them.',
+    action: 'A client sends the same request again after Retry-After. Operators: the page rpo-guard.md; where the peer is lost, say so, and writes go on.',
   },
   'schema-busy': {
     http: 503, grpc: 'UNAVAILABLE', retryable: true,

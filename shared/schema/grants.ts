@@ -18,17 +18,19 @@ const onTable = (privileges: string, table: string): Grant => ({ privileges, on:
 
 /** What each user is granted, by user name. `*.*` rights are the server-wide ones that replication needs. */
 const GRANTS = {
-  tandem_dispatch: DISPATCH_TABLES.map((table) => onTable(WRITE, table)),
+  // The heartbeats tell the RPO guard how far the peer has come.
+  tandem_dispatch: [...DISPATCH_TABLES.map((table) => onTable(WRITE, table)), onTable('SELECT', HEARTBEAT_TABLE)],
   tandem_pricing: [onTable('SELECT', 'fare_cards')],
   tandem_payment: [
-    ...['rides', 'fares', 'quotes'].map((table) => onTable('SELECT', table)),
+    ...['rides', 'fares', 'quotes', HEARTBEAT_TABLE].map((table) => onTable('SELECT', table)),
     ...['accounts', 'idempotency_keys', 'payments'].map((table) => onTable(WRITE, table)),
     ...['ledger_accounts', 'ledger_transactions', 'ledger_entries'].map((table) => onTable(APPEND, table)),
   ],
   tandem_ops: [{ privileges: 'SELECT', on: 'tandem.*' }],
   tandem_capture: [
     { privileges: 'REPLICATION SLAVE, REPLICATION CLIENT', on: '*.*' },
-    { privileges: 'SELECT', on: 'tandem.*' },
+    // TRIGGER only to see that the version triggers stand: information_schema shows them to nobody else.
+    { privileges: 'SELECT, TRIGGER', on: 'tandem.*' },
     onTable('INSERT, UPDATE', HEARTBEAT_TABLE),
     onTable('INSERT, UPDATE', SNAPSHOT_TABLE),
     onTable('INSERT', AUDIT_TABLE),

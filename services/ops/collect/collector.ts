@@ -5,6 +5,7 @@
  * figures are only good for FRESH_MS (domain/region-record.ts).
  */
 import type { Etcd } from '../../../shared/etcd/etcd.ts';
+import { REGIONS_PREFIX } from '../../../shared/etcd/regions.ts';
 import type { UnitMap } from '../../../shared/etcd/units.ts';
 import type { Watch } from '../../../shared/etcd/watch.ts';
 import type { LogSink } from '../../../shared/kernel/log-sink.ts';
@@ -15,7 +16,7 @@ import { hashConfig } from '../domain/config-hash.ts';
 import { FRESH_MS, RegionRecord } from '../domain/region-record.ts';
 import type { RegionReport, SlaReport, UnitReport } from '../domain/report.ts';
 import { countConflicts, readHeartbeat, readMigrations } from './database-witness.ts';
-import { entryOf, LEASES_PREFIX, RegionRegistry, REGIONS_PREFIX } from './region-registry.ts';
+import { entryOf, LEASES_PREFIX, RegionRegistry } from './region-registry.ts';
 import { Rounds } from './rounds.ts';
 import { fetchLag, fetchText, scrapeAll } from './scrape.ts';
 

@@ -7,9 +7,9 @@
  */
 import type { Etcd } from '../../../shared/etcd/etcd.ts';
 import type { Lease } from '../../../shared/etcd/lease.ts';
+import { REGIONS_PREFIX } from '../../../shared/etcd/regions.ts';
 import type { LogSink } from '../../../shared/kernel/log-sink.ts';
 
-export const REGIONS_PREFIX = '/tandem/regions/';
 export const LEASES_PREFIX = '/tandem/leases/';
 export const LEASE_TTL_S = 10;
 const INITIAL_STATE = 'active';

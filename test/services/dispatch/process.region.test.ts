@@ -12,6 +12,7 @@ import { seedUnits } from '../../../shared/etcd/units.ts';
 import { signToken } from '../../../shared/http/auth.ts';
 import { sleep, withDeadline } from '../../../shared/kernel/deadline.ts';
 import { Regions } from '../../../shared/kernel/region.ts';
+import { openRawConnection } from '../../../shared/mysql/raw-connection.ts';
 import { openRpcClient } from '../../../shared/rpc/rpc-client.ts';
 import { startRpcServer } from '../../../shared/rpc/rpc-server.ts';
 import type { RpcServer } from '../../../shared/rpc/rpc-server.ts';
@@ -98,6 +99,57 @@ test('a ride goes from quote to fare through two instances, and both streams tel
   await redis.restart();
 });
 
+test('under pause a peer that stops telling what it has applied stops the writes, and nothing else does', async () => {
+  const [one] = instances as [Instance];
+  const rider = { accountId: someone(), role: 'rider' as const };
+  const root = await openRawConnection(mysql.config, { role: 'test' });
+  const client = openEtcd({ endpoints: etcd.endpoints, log });
+  const policy = (value: unknown) => client.put('/tandem/config/rpo-guard', JSON.stringify(value));
+  /** What the peer, by its heartbeat, has applied of this region: the versions of `behindMs` ago. */
+  const peerTells = (behindMs: number) => root.execute(
+    `INSERT INTO _heartbeats (id, unit, beat, at, seen_hlc) VALUES (2, 0, 1, NOW(6), ?) ON DUPLICATE KEY UPDATE beat = beat + 1, seen_hlc = VALUES(seen_hlc)`,
+    [BigInt(Date.now() - behindMs) << 16n],
+  );
+  let keys = 0;
+  const quote = () => request(one, 'POST', '/v1/quotes', rider, { pickup, dropoff }, `guard-${(keys += 1)}`);
+  const until = async (status: number): Promise<Response> => {
+    for (;;) {
+      const answer = await withDeadline(`a quote answered ${status}`, 20_000, quote);
+      if (answer.status === status) return answer;
+      await sleep(20);
+    }
+  };
+  try {
+    // Frozen ten seconds ago, but by default nothing is refused.
+    await peerTells(10_000);
+    expect((await quote()).status).toBeLessThan(300);
+    await policy({ action: 'pause' });
+    const refused = await withDeadline('the refusal', 30_000, () => until(503));
+    expect(await refused.json()).toMatchObject({ code: 'rpo-guard', status: 503 });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    expect(refused.headers.get('content-type')).toContain('application/problem+json');
+    // Reads pass; so does the refusal of what is wrong by itself.
+    expect((await request(one, 'GET', '/v1/rides/1', rider)).status).toBe(404);
+    expect((await request(one, 'POST', '/v1/quotes', rider, { pickup }, 'guard-bad')).status).toBe(400);
+    expect(await (await fetch(`http://${LOOPBACK}:${one.http}/metrics`)).text()).toMatch(/tandem_rpo_guard_state\{[^}]*\} 3\n/);
+    // The region that is left goes on: by what etcd says of the peer, or by an operator's word.
+    await client.put('/tandem/regions/west', JSON.stringify({ state: 'lost' }));
+    await withDeadline('writes again, the peer lost', 30_000, () => until(201));
+    await client.put('/tandem/regions/west', JSON.stringify({ state: 'active' }));
+    await withDeadline('the refusal, the peer back', 30_000, () => until(503));
+    await policy({ action: 'pause', override: { who: 'test', why: 'west is rebuilt', until: new Date(Date.now() + 3_600_000).toISOString() } });
+    await withDeadline('writes again, by override', 30_000, () => until(201));
+    await policy({ action: 'pause' });
+    await withDeadline('the refusal, the override gone', 30_000, () => until(503));
+    await peerTells(-60_000);
+    await withDeadline('writes again, the peer caught up', 30_000, () => until(201));
+  } finally {
+    await client.delete('/tandem/config/rpo-guard');
+    await client.close();
+    await root.close();
+  }
+});
+
 test('SIGTERM ends a process in time and without an error, an open stream or not', async () => {
   const leaving = new AbortController();
   const stream = followDriver(instances[0] as Instance, leaving.signal);
@@ -177,16 +229,20 @@ async function ready(instance: Instance): Promise<void> {
 
 type Caller = { accountId: bigint; role: 'rider' | 'driver' };
 
-async function call({ http }: Instance, method: string, path: string, caller: Caller, body?: unknown): Promise<any> {
-  const token = await signToken(privateKey.export({ format: 'jwk' }), { ...caller, ttlS: 600 });
-  const response = await fetch(`http://${LOOPBACK}:${http}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${token}`, 'idempotency-key': path, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
+async function call(instance: Instance, method: string, path: string, caller: Caller, body?: unknown): Promise<any> {
+  const response = await request(instance, method, path, caller, body);
   const answer = await response.json();
   expect(response.status, `${method} ${path}: ${JSON.stringify(answer)}`).toBeLessThan(300);
   return answer;
+}
+
+async function request({ http }: Instance, method: string, path: string, caller: Caller, body?: unknown, key = path): Promise<Response> {
+  const token = await signToken(privateKey.export({ format: 'jwk' }), { ...caller, ttlS: 600 });
+  return await fetch(`http://${LOOPBACK}:${http}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'idempotency-key': key, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
 }
 
 async function* followDriver({ grpc }: Instance, signal: AbortSignal): AsyncGenerator<{ seq: string; type: string; data: any }> {
