@@ -8,18 +8,20 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { sayOnStderr } from '../../deploy/local/console.ts';
+import { kafkaConnectIsHere } from '../harness/kafka-connect.ts';
 import { startKafka } from '../harness/kafka.ts';
 import { startMysql } from '../harness/mysql.ts';
 import type { Contender, Source } from './cdc/contender.ts';
 import { sharesOf } from './cdc/cpu-shares.ts';
 import type { CpuProfile, Shares } from './cdc/cpu-shares.ts';
+import { attachDebezium } from './cdc/debezium.ts';
 import { drain } from './cdc/drain.ts';
 import type { Drain } from './cdc/drain.ts';
 import { measureLag } from './cdc/lag.ts';
 import type { Lag } from './cdc/lag.ts';
 import { RideLoad } from './cdc/load.ts';
 import { attachMariadb } from './cdc/mariadb.ts';
-import { parseOptions } from './cdc/options.ts';
+import { PEERS, parseOptions } from './cdc/options.ts';
 import type { Options } from './cdc/options.ts';
 import { reportOf } from './cdc/render.ts';
 import type { Measured } from './cdc/render.ts';
@@ -65,7 +67,11 @@ async function attachAll(source: Source, { peers }: Options, stack: AsyncDisposa
     if (source.mysql.engine === 'mariadb') contenders.push(stack.use(await attachMariadb(source)));
     else absent['mariadb'] = 'the source is MySQL';
   }
-  for (const peer of ['mariadb', 'debezium'] as const) if (!peers.includes(peer)) absent[peer] = 'left out by --peers';
+  if (peers.includes('debezium')) {
+    if (kafkaConnectIsHere()) contenders.push(stack.use(await attachDebezium(source)));
+    else absent['debezium'] = 'its jars could not be fetched';
+  }
+  for (const peer of PEERS) if (!peers.includes(peer)) absent[peer] = 'left out by --peers';
   return { contenders, tandem, absent };
 }
 
