@@ -7,6 +7,7 @@
  */
 import { compareVersions } from '../../shared/clock/hlc.ts';
 import type { Hlc, Version } from '../../shared/clock/hlc.ts';
+import { bornOf } from './merge-state.ts';
 import type { TableRules } from './table-rules.ts';
 
 /** No region's number: the tombstone of a row set aside belongs to the rule, and no genuine write can equal it. */
@@ -25,6 +26,10 @@ export function setAsideVersion(loser: Version): Version {
  * what its tombstone kills. @param merge text of its `_merge`. Throws change-malformed.
  */
 export function collisionVersion(rules: TableRules, row: { readonly version: Version; readonly merge?: string | null | undefined }): Version {
-  if (rules.merge === null) return row.version;
-  return row.version;
+  return rules.merge === null ? row.version : bornOf(row.merge, row.version);
+}
+
+/** Does this tombstone of the row end it? In a merged table whatever has been written to it since. */
+export function isEndedBy(tombstone: Version, rules: TableRules, row: { readonly version: Version; readonly merge?: string | null | undefined }): boolean {
+  return compareVersions(collisionVersion(rules, row), tombstone) <= 0;
 }

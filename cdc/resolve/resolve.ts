@@ -11,6 +11,7 @@ import { baseVersionOf } from '../change/image.ts';
 import type { ConflictOutcome } from './conflict-row.ts';
 import { decide } from './decide.ts';
 import type { ConflictKind } from './decide.ts';
+import { needsImageMerged, resolveMerged } from './decide-merged.ts';
 import type { TableRules } from './table-rules.ts';
 
 /** What stands here of the change's row. */
@@ -47,14 +48,13 @@ export type Resolution =
     };
 
 /** True where resolve has to see the row that stands here: two writes of one row of a merged table that did not see each other. */
-export function needsImage(rules: TableRules, _change: Change, _local: LocalRow): boolean {
-  if (rules.merge === null) return false;
-  return false;
+export function needsImage(rules: TableRules, change: Change, local: LocalRow): boolean {
+  return rules.merge !== null && needsImageMerged(change, local);
 }
 
-/** Throws change-malformed where an image lacks its version. */
-export function resolve(_rules: TableRules, change: Change, local: LocalRow): Resolution {
-  return resolvePlain(change, local);
+/** Throws change-malformed where an image lacks its version, or `_merge` holds what no trigger wrote. */
+export function resolve(rules: TableRules, change: Change, local: LocalRow): Resolution {
+  return rules.merge === null ? resolvePlain(change, local) : resolveMerged(rules.merge, change, local);
 }
 
 function resolvePlain(change: Change, local: LocalRow): Resolution {
