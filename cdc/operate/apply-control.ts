@@ -17,6 +17,7 @@ import {
 import type { Settled } from './control-api.ts';
 import { CONTROL_PREFIX, actorOf, addPauseRoutes, operatorsOnly, refuseLoss, running } from './part-routes.ts';
 import { PauseKeeper } from './pause.ts';
+import { losesChanges, meaningOf } from './reset.ts';
 
 export interface ApplyControlDeps {
   readonly region: string;
@@ -63,7 +64,8 @@ export function addApplyControl(http: HttpApp, { region, source, database, log, 
   http.post(`${CONTROL_PREFIX}/reset`, reset, async ({ body: { to, partition, acceptLoss, reason }, caller }) => {
     const request: ResetRequest = { to: to === 'start' || to === 'end' ? to : BigInt(to), ...(partition === undefined ? {} : { partition }) };
     const here = apply();
-    if (passesOver(here, request)) refuseLoss(acceptLoss, `changes of ${source} between the checkpoint and ${to} would never be applied in ${region}`);
+    const plan = { part: 'apply', region, peer: source, to, partition } as const;
+    if (losesChanges(plan, (no) => here.partitions.find((each) => each.partition === no)?.next)) refuseLoss(acceptLoss, meaningOf(plan, true));
     const actor = actorOf(caller);
     await writeAudit(database, { actor, action: 'apply.reset', subject: region, reason: checkReason(reason), details: { to, partition: partition ?? 'all' } });
     const moved = await here.reset(request);
@@ -75,12 +77,4 @@ export function addApplyControl(http: HttpApp, { region, source, database, log, 
 
 function answerOf({ retried, skipped, failed, parkedUnits }: SettleReport): Settled {
   return { retried, skipped, failed: [...failed], parkedUnits: [...parkedUnits] };
-}
-
-/** True where the new place is, or may be, behind changes that are not applied yet. */
-function passesOver(apply: Apply, { to, partition }: ResetRequest): boolean {
-  if (to === 'start') return false;
-  if (to === 'end') return true;
-  const place = apply.partitions.find((each) => each.partition === partition);
-  return place === undefined || to > place.next;
 }

@@ -25,6 +25,10 @@ export interface OperateDeps {
   /** Who is at the keyboard, and a token in their name. */
   readonly operator: () => Promise<{ readonly name: string; readonly token: string }>;
   readonly paint: PaintText;
+  /** Puts a question to the person at the terminal; null where there is none. */
+  readonly ask: (question: string) => Promise<string | null>;
+  /** Shows progress beside the answer; nothing where nobody looks. */
+  readonly say: (line: string) => void;
   /** Sets the exit code and explains failures. */
   readonly outcome: <Flags extends JsonFlag>(action: (flags: Flags) => Promise<number | void>) => Run<Flags>;
 }
