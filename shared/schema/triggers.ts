@@ -48,7 +48,7 @@ function trigger(table: string, event: 'INSERT' | 'UPDATE' | 'DELETE', body: str
  * it, and lacks the row until a write of it here passes that version; `tandem diff` shows it. UPDATE, or DELETE and then INSERT,
  * have no such gap; the services use no REPLACE.
  * Looking the row up here would close it, and works on both engines, but costs too much: at REPEATABLE READ (the
- * servers' default, so plain SQL's) a trigger's read locks the gap that it finds empty, and two sessions that insert side
+ * engines' default; ours is READ COMMITTED, but a session may choose) a trigger's read locks the gap that it finds empty, and two sessions that insert side
  * by side would block each other. The look at the tombstones has that price already, yet only against others' deletes.
  */
 function insertBody(table: string, origin: number): string {

@@ -29,6 +29,29 @@ describe.each(await engines())('a %s server', (engine) => {
     });
   });
 
+  test('a session that says nothing is READ COMMITTED, so that an open INSERT does not keep others from deleting', async () => {
+    await using server = await startMysql({ engine, schema: true });
+    const rows = await ask(server.config, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('transaction_isolation', 'tx_isolation')");
+    expect(new Set(rows.map((row) => Object.values(row)[1]))).toEqual(new Set(['READ-COMMITTED']));
+    await ask(server.config, 'INSERT INTO accounts (id, unit) VALUES (1, 1), (2, 1)');
+    /** Deletes an account while another session has an INSERT open, whose trigger has looked for a tombstone beside. */
+    const deleteBesideInsert = async (level: string, id: number): Promise<void> => {
+      const [writer, other] = [await openRawConnection(server.config, { role: 'test' }), await openRawConnection(server.config, { role: 'test' })];
+      try {
+        await writer.execute(`SET SESSION TRANSACTION ISOLATION LEVEL ${level}`);
+        await writer.execute('START TRANSACTION');
+        await writer.execute('INSERT INTO accounts (id, unit) VALUES (?, 1)', [1_000 + id]);
+        await other.execute('SET SESSION innodb_lock_wait_timeout = 1');
+        await other.execute('DELETE FROM accounts WHERE id = ?', [id]);
+      } finally {
+        await Promise.all([writer.close(), other.close()]);
+      }
+    };
+    await deleteBesideInsert('READ COMMITTED', 1);
+    // What the engines' own default would do.
+    await expect(deleteBesideInsert('REPEATABLE READ', 2)).rejects.toMatchObject({ details: { errno: 1205 } });
+  });
+
   test('keeps what it acknowledged over a kill -9, on the same port', async () => {
     await using server = await startMysql({ engine });
     await ask(server.config, 'CREATE TABLE t (id INT PRIMARY KEY)', 'INSERT INTO t VALUES (1), (2)');

@@ -1,6 +1,10 @@
 /**
  * MariaDB 10.11+ or MySQL 8.4/9.x for one region: durable, row binlog with full images and metadata, GTIDs, on loopback.
  *
+ * Sessions are READ COMMITTED unless they say otherwise, as Tandem's own always are: at REPEATABLE READ, the engines' own default,
+ * the insert trigger's look for a tombstone that is not there locks the gap where it would be, and an operator's open INSERT
+ * would block others' deletes, and apply. Nothing relies on gap locks: rows are locked by key and looked at again.
+ *
  * Invariant: what capture needs (ROW, FULL image, FULL metadata, GTID) is set here for both engines. Passwords reach the
  * server through a private init file that runs at every start, so secrets.json and the server never disagree.
  * It makes the application's database, empty; tables and users are the schema's business.
@@ -61,6 +65,7 @@ function mysqlArgs(options: MysqlOptions): string[] {
     `--bind-address=${LOOPBACK}`,
     `--port=${port}`,
     '--skip-name-resolve',
+    '--transaction-isolation=READ-COMMITTED',
     '--local-infile=0',
     '--max-connections=300',
     '--character-set-server=utf8mb4',
