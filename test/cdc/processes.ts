@@ -14,6 +14,7 @@ import { PARTITIONS, REGIONS, SIDES } from './twin.ts';
 import type { Region, Side, Twin } from './twin.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
+const RESTART_AFTER_MS = 500;
 const SETPRIV = '/usr/bin/setpriv';
 export type Part = 'capture' | 'apply';
 
@@ -22,6 +23,8 @@ export interface CdcProcess {
   readonly side: Side;
   readonly url: string;
   readonly pid: number;
+  /** How often it ended without having been killed. */
+  readonly ownEnds: number;
   kill9(): Promise<void>;
   start(): void;
 }
@@ -31,10 +34,13 @@ export interface CdcProcesses extends AsyncDisposable {
   of(part: Part, side: Side): CdcProcess;
 }
 
-export async function startProcesses(twin: Twin, etcd: TestEtcd): Promise<CdcProcesses> {
+/** @param options.supervised a process that ends by itself is started again, as a supervisor would */
+export async function startProcesses(twin: Twin, etcd: TestEtcd, options: { supervised?: boolean } = {}): Promise<CdcProcesses> {
   const all: CdcProcess[] = [];
   for (const side of SIDES) {
-    for (const part of ['capture', 'apply'] as const) all.push(processOf(part, side, await environment(twin, etcd, part, side), twin.of(side)));
+    for (const part of ['capture', 'apply'] as const) {
+      all.push(processOf({ part, side, env: await environment(twin, etcd, part, side), region: twin.of(side), isSupervised: options.supervised ?? false }));
+    }
   }
   for (const each of all) each.start();
   return {
@@ -55,24 +61,39 @@ async function environment(twin: Twin, etcd: TestEtcd, part: Part, side: Side): 
   };
 }
 
-function processOf(part: Part, side: Side, env: Record<string, string>, region: Region): CdcProcess {
+interface Spec { readonly part: Part; readonly side: Side; readonly env: Record<string, string>; readonly region: Region; readonly isSupervised: boolean }
+
+function processOf({ part, side, env, region, isSupervised }: Spec): CdcProcess {
   const log = openSync(path.join(region.mysql.dir, `${part}.log`), 'a');
   let child: ChildProcess | undefined;
+  let ownEnds = 0;
+  const start = (): void => {
+    const started = spawn(SETPRIV, ['--pdeathsig', 'KILL', '--', process.execPath, `${ROOT}cdc/${part}/main.ts`], {
+      env: { PATH: process.env['PATH'] ?? '', ...env }, stdio: ['ignore', log, log],
+    });
+    child = started;
+    started.on('exit', (_code, signal) => {
+      if (signal === 'SIGKILL') return;
+      ownEnds += 1;
+      // A supervisor waits as well.
+      if (isSupervised) setTimeout(() => child === started && start(), RESTART_AFTER_MS).unref();
+    });
+  };
   return {
-    part, side,
+    part, side, start,
     url: `http://127.0.0.1:${env['TANDEM_HTTP_PORT']}`,
     get pid() {
       return child?.pid ?? 0;
     },
-    start: () => {
-      child = spawn(SETPRIV, ['--pdeathsig', 'KILL', '--', process.execPath, `${ROOT}cdc/${part}/main.ts`], {
-        env: { PATH: process.env['PATH'] ?? '', ...env }, stdio: ['ignore', log, log],
-      });
+    get ownEnds() {
+      return ownEnds;
     },
     kill9: async () => {
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
+      const killed = child;
+      child = undefined;
+      if (killed === undefined || killed.exitCode !== null || killed.signalCode !== null) return;
+      const gone = once(killed, 'exit');
+      killed.kill('SIGKILL');
       await gone;
     },
   };

@@ -152,7 +152,7 @@ export interface Twin extends AsyncDisposable {
   /** Resolves once this region has applied all that the other had written by now. */
   hears(side: Side): Promise<void>;
   /** Resolves once each region has applied all that the other had written by now. */
-  settle(): Promise<void>;
+  settle(deadlineMs?: number): Promise<void>;
 }
 
 /** Replicated tables beside the schema's own, by name: their CREATE TABLE, with `id`, `unit`, `_hlc` and `_origin`. */
@@ -172,10 +172,10 @@ export async function startTwin(engine: TestMysql['engine'], { extraTables = {} 
       for (const region of [east, west]) region.startApply();
     },
     hears: (side) => reached(of(other(side)), of(side)),
-    settle: async () => {
-      await Promise.all(SIDES.map((side) => reached(of(side), of(other(side)))));
+    settle: async (deadlineMs) => {
+      await Promise.all(SIDES.map((side) => reached(of(side), of(other(side)), deadlineMs)));
       // What the first round made the peers write (rows set aside) has its own way to go.
-      await Promise.all(SIDES.map((side) => reached(of(side), of(other(side)))));
+      await Promise.all(SIDES.map((side) => reached(of(side), of(other(side)), deadlineMs)));
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([east.close(), west.close()]);
@@ -202,7 +202,7 @@ export async function dataSince({ kafka, side }: Region, ends: ReadonlyMap<numbe
 }
 
 /** Waits until `target` has applied a heartbeat in every partition that `source` wrote after this call. */
-async function reached(source: Region, target: Region): Promise<void> {
+async function reached(source: Region, target: Region, deadlineMs = SETTLE_DEADLINE_MS): Promise<void> {
   const beat = async (): Promise<{ beat: string; hlc: string } | undefined> =>
     (await source.sql.query<{ beat: string; hlc: string }>('SELECT beat, _hlc AS hlc FROM _heartbeats WHERE id = ?', [source.origin]))[0];
   const before = BigInt((await beat())?.beat ?? 0);
@@ -211,11 +211,11 @@ async function reached(source: Region, target: Region): Promise<void> {
     const now = await beat();
     hlc = BigInt(now?.hlc ?? 0);
     return BigInt(now?.beat ?? 0) > before + 1n;
-  });
+  }, deadlineMs);
   await until(`${target.side} to apply what ${source.side} wrote`, async () => {
     const rows = await target.sql.query<{ w: string }>('SELECT watermark_hlc AS w FROM _checkpoints WHERE source = ?', [source.side]);
     return rows.length === PARTITIONS && rows.every(({ w }) => BigInt(w) >= hlc);
-  }, SETTLE_DEADLINE_MS, () => JSON.stringify({
+  }, deadlineMs, () => JSON.stringify({
     capture: source.capture?.trouble, apply: target.apply?.trouble, partitions: target.apply?.partitions, stats: target.apply?.stats,
     log: [...source.log.lines, ...target.log.lines].filter((line) => line.level !== 'info').slice(-12),
   }, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value instanceof Error ? `${value.message} <- ${String(value.cause)}` : value), 1));

@@ -10,6 +10,8 @@ import { engines } from '../../harness/mysql.ts';
 import { SIDES, dataSince, other, startTwin, topicEnds, until } from '../../cdc/twin.ts';
 import type { Side, Twin } from '../../cdc/twin.ts';
 
+const card = (id: number): string => `INSERT INTO fare_cards (id, version, effective_from, body, unit) VALUES (${id}, 900, NOW(3), '{}', 1)`;
+
 describe.each(await engines())('echoes on %s', (engine) => {
   let twin: Twin;
   beforeAll(async () => {
@@ -187,7 +189,6 @@ describe.each(await engines())('echoes on %s', (engine) => {
 
   it('a row set aside is told of once by each region at most, and then there is silence', async () => {
     await Promise.all(SIDES.map((side) => twin.of(side).stopApply()));
-    const card = (id: number): string => `INSERT INTO fare_cards (id, version, effective_from, body, unit) VALUES (${id}, 900, NOW(3), '{}', 1)`;
     const sent = await sentBy(async () => {
       await write('east', card(901));
       await write('west', card(902));
