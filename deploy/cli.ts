@@ -4,18 +4,22 @@
  * Exit codes: 0 done · 1 failed · 2 bad usage · 3 refused by a safety check.
  */
 import { Command, CommanderError } from 'commander';
+import { registerCdc } from '../cdc/operate/commands/cdc.ts';
+import { registerConflicts } from '../cdc/operate/commands/conflicts.ts';
 import { registerDiff } from '../cdc/reconcile/commands/diff.ts';
 import { registerSla } from '../services/ops/commands/sla.ts';
 import { readTopology } from '../shared/config/topology.ts';
 import { registerBench } from './local/commands/bench.ts';
 import { registerChaos } from './local/commands/chaos.ts';
 import { registerDown } from './local/commands/down.ts';
-import { EXIT, explainFailure } from './local/commands/outcome.ts';
+import { EXIT, explainFailure, outcome } from './local/commands/outcome.ts';
 import { registerMigrate } from './local/commands/migrate.ts';
 import { registerStatus } from './local/commands/status.ts';
 import { registerTest } from './local/commands/test.ts';
 import { registerToken } from './local/commands/token.ts';
 import { registerUp } from './local/commands/up.ts';
+import { paint, sayOnStderr } from './local/console.ts';
+import { askPerson, operatorOf } from './local/operator.ts';
 import { stateDir } from './local/state-dir.ts';
 
 const program = new Command('./tandem')
@@ -34,6 +38,7 @@ Exit codes: 0 done, 1 failed, 2 bad usage, 3 refused by a safety check.
   .exitOverride();
 
 const deps = { readTopology: () => readTopology(stateDir().topologyFile) };
+const operate = { ...deps, operator: () => operatorOf(stateDir(), process.env), paint, outcome, ask: askPerson, say: sayOnStderr };
 registerUp(program);
 registerDown(program);
 registerStatus(program);
@@ -41,6 +46,8 @@ registerTest(program);
 registerToken(program);
 registerDiff(program, deps);
 registerSla(program, deps);
+registerCdc(program, operate);
+registerConflicts(program, operate);
 registerMigrate(program);
 registerChaos(program);
 registerBench(program);

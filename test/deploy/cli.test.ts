@@ -37,6 +37,8 @@ test.each([
   ['an unknown command', ['fly'], /unknown command 'fly'/],
   ['a negative number of rides', ['up', '--rides', '-1'], /--rides/],
   ['a token for nobody', ['token'], /name one of --rider/],
+  ['a reset to nowhere', ['cdc', 'reset', 'east', '--part', 'apply'], /--to/],
+  ['an unknown flag', ['conflicts', 'list', '--everything'], /unknown option '--everything'/],
   ['a token for account 0', ['token', '--rider', '0'], /--rider 0 is not an account number/],
 ])('%s is bad usage: exit 2 and a hint', async (_, args, message) => {
   const { status, err } = await tandem(...args);
@@ -57,8 +59,10 @@ test('help teaches the first commands and the exit codes', async () => {
 });
 
 test('every page of help fits 80 columns', async () => {
-  const commands = ['up', 'status', 'down', 'token', 'chaos', 'diff', 'sla', 'test', 'migrate'];
-  const pages = await Promise.all([[], ...commands.map((command) => [command])].map((args) => tandem(...args, '--help')));
+  const commands = ['up', 'status', 'down', 'token', 'chaos', 'diff', 'sla', 'test', 'migrate', 'cdc', 'conflicts'];
+  const cdc = ['status', 'pause', 'resume', 'skip', 'retry', 'reset', 'snapshot'].map((verb) => ['cdc', verb]);
+  const conflicts = ['list', 'show', 'replay'].map((verb) => ['conflicts', verb]);
+  const pages = await Promise.all([[], ...commands.map((command) => [command]), ...cdc, ...conflicts].map((args) => tandem(...args, '--help')));
   for (const { status, out } of pages) {
     expect(status).toBe(0);
     expect(out.split('\n').filter((line) => line.length > 80)).toEqual([]);

@@ -28,7 +28,7 @@ function status(cdc: Command): Command {
     .addHelpText('after', `
 States: streaming and applying are well; paused on purpose; stuck waits for
 something and says for what; standby: another process is at work.
-Lag is measured by a heartbeat, from its write to its commit in the other region.
+Lag is that of heartbeats, from their write to their commit in the other region.
 Rates are those of the second in which the command looks.
 
 Exit codes: 0 nothing is wrong (a pause is no fault); 1 something is, or a part
@@ -97,8 +97,8 @@ function skip(cdc: Command): Command {
     .option(...REASON)
     .option(...JSON_FLAG)
     .addHelpText('after', `
-Afterwards mend the row: write it again where it is right, by plain SQL, and that
-write travels; ./tandem diff shows whether both are the same.
+Afterwards mend the row: write it again where it is right, by plain SQL, and
+that travels; ./tandem diff shows whether both are the same.
 Example:
   ./tandem cdc skip west 4611686018427387904 --reason "row is void, T-92"
 `);
@@ -120,12 +120,12 @@ Safe at any time: apply to start, or to an offset behind its own; capture to
 earliest. Everything is sent or read once more, and nothing is doubled.
 The others pass changes over, and the regions differ until those are mended:
 apply to end; capture to now, to a position, or to snapshot (rows are sent, but
-not what was deleted). These are refused (exit 3) unless you type the word or say
---lose-changes.
+not what was deleted). These are refused (exit 3) unless you type the word or
+say --yes --lose-changes.
 
 Examples:
   ./tandem cdc reset west --part apply --to start --reason "restored, T-93"
-  ./tandem cdc reset east --part capture --to snapshot --reason "binlog gone, T-94"
+  ./tandem cdc reset east --part capture --to snapshot --reason "purged, T-94"
 `);
 }
 
@@ -141,9 +141,9 @@ function snapshot(cdc: Command): Command {
     .option(...REASON)
     .option(...JSON_FLAG)
     .addHelpText('after', `
-Rows that are newer in the other region stay as they are there. It goes on in the
-middle of a table after a restart. It costs reads here and writes there: --rate
-keeps both within bounds; the default is gentle.
+Rows that are newer in the other region stay as they are there. It goes on in
+the middle of a table after a restart. It costs reads here and writes there:
+--rate bounds both; the default is gentle.
 
 Examples:
   ./tandem cdc snapshot east --reason "west was rebuilt, T-95" --watch

@@ -54,7 +54,7 @@ another row has the unique value, and for merged rows, which have no loser.
 
 Example:
   ./tandem conflicts replay 4611686018427387904
-  ./tandem conflicts replay 4611686018427387904 --yes --reason "rider asked, T-88"
+  ./tandem conflicts replay 4611686018427387904 --yes --reason "asked, T-88"
 `);
   return { list, show, replay };
 }
