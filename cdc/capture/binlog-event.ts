@@ -4,7 +4,7 @@
  * Invariant: rows are full images in wire form (cdc/change Value), columns by name; a source that cannot give them fails
  * instead. Events come in binlog order, a transaction's between its begin and its commit.
  */
-import type { Image } from '../change/envelope.ts';
+import type { RowImage } from '../change/encoded-image.ts';
 
 export interface BeginEvent {
   readonly kind: 'begin';
@@ -14,12 +14,15 @@ export interface BeginEvent {
 }
 
 /** before: null for inserts; after: null for deletes. */
-export interface RowChange { readonly before: Image | null; readonly after: Image | null }
+export interface RowChange { readonly before: RowImage | null; readonly after: RowImage | null }
 
 export interface RowsEvent {
   readonly kind: 'rows';
   readonly table: string;
+  /** Decoded when first asked for, which must be while the event is being handed over. */
   readonly rows: readonly RowChange[];
+  /** Fingerprint of the table's columns at that time. */
+  readonly schema?: string | undefined;
   readonly tsMs: number;
   readonly serverId: number;
   readonly file: string;

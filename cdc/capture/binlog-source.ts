@@ -1,21 +1,33 @@
 /**
- * The edge to zongji: one binlog stream, from one start point, until it fails or is stopped.
+ * One binlog stream, from one start point, until it fails or is stopped: a connection (shared/mysql) that asks for the dump
+ * as each server wants it, and a reader of its events (binlog/).
  *
  * Invariants: events are handed over synchronously and in order; after the first error none follows and onError is called
  * once. A source is used once: reconnecting means a new one, because what was in flight on the old one is unknown.
- * pause() takes effect within what the socket has already delivered. Everything of zongji stays in here.
+ * pause() takes effect within what the socket has already delivered.
  */
-import ZongJi from '@vlasky/zongji';
-import { TandemError, isTandemError } from '../../shared/kernel/tandem-error.ts';
 import { withDeadline } from '../../shared/kernel/deadline.ts';
+import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import type { MysqlConfig } from '../../shared/mysql/database.ts';
-import type { BinlogEvent, RowChange } from './binlog-event.ts';
-import { imageOf, refusePartialRows } from './row-values.ts';
-import type { DecodedColumn, DecodedRow } from './row-values.ts';
+import { openReplicationConnection } from '../../shared/mysql/replication-connection.ts';
+import type { ReplicationConnection } from '../../shared/mysql/replication-connection.ts';
+import { parsePosition } from '../change/position.ts';
+import { translateBinlogError } from './binlog-errors.ts';
+import type { BinlogEvent } from './binlog-event.ts';
+import { CHARSETS_SQL, charsetsOf } from './binlog/charsets.ts';
+import { EventReader } from './binlog/event-reader.ts';
+import { encodeGtidSet } from './binlog/gtid-events.ts';
+import { PositionTracker } from './binlog/position-tracker.ts';
 
 const START_DEADLINE_MS = 15_000;
-const STOP_DEADLINE_MS = 2_000;
-const INCLUDED = ['gtid', 'anonymousgtid', 'mariadbgtid', 'previousgtids', 'mariadbgtidlist', 'query', 'xid', 'tablemap', 'writerows', 'updaterows', 'deleterows', 'heartbeat', 'rotate', 'xaprepare'];
+/** How often an idle server says that it is there. */
+const SERVER_HEARTBEAT_NS = 1_000_000_000;
+const COM_BINLOG_DUMP = 0x12;
+const COM_BINLOG_DUMP_GTID = 0x1e;
+/** The first event of a binlog file, behind its magic number. */
+const FIRST_POSITION = 4;
+/** "Understands GTIDs": without it MariaDB rewrites its own events for older readers. */
+const MARIADB_CAPABILITY = 4;
 
 /** The oldest binlog file has to be named: only then does the server say what came before it. */
 export type BinlogStart = { readonly kind: 'file'; readonly file: string } | { readonly kind: 'gtid'; readonly position: string };
@@ -37,163 +49,99 @@ export interface BinlogSourceOptions {
   readonly onError: (error: TandemError) => void;
 }
 
-/** Resolves once the stream was asked for. Throws db-unavailable, deadline-exceeded or what the first error says. */
+/** Resolves once the stream was asked for. Throws db-unavailable, deadline-exceeded, or what binlog-errors.ts makes of the server's word. */
 export async function openBinlogSource(options: BinlogSourceOptions): Promise<BinlogSource> {
-  const { host, port, user, password, database } = options.mysql;
-  const zongji = new ZongJi({
-    host, port, user, password, database,
-    dateStrings: true, jsonStrings: true, timezone: 'Z', supportBigNumbers: true, bigNumberStrings: true, charset: 'utf8mb4',
-  });
-  const reader = new EventReader(zongji, options);
-  const stop = (): Promise<void> => stopped(zongji, reader);
-  const ready = new Promise<void>((resolve, reject) => {
-    zongji.once('ready', resolve);
-    zongji.on('error', (error) => {
-      reject(translate(error));
-      reader.fail(error);
-    });
-  });
-  zongji.on('binlog', (event) => reader.accept(event as unknown as RawEvent));
-  const { start } = options;
-  zongji.start({
-    serverId: options.replicaId,
-    includeEvents: INCLUDED,
-    includeSchema: { [database]: true },
-    ...(start.kind === 'gtid' ? { gtidSet: start.position } : { filename: start.file, position: 4 }),
-  });
   try {
-    await withDeadline('binlog: the stream opens', START_DEADLINE_MS, () => ready);
-  } catch (e) {
-    await stop();
-    throw e;
-  }
-  return { pause: () => zongji.connection?.pause(), resume: () => zongji.connection?.resume(), stop };
-}
-
-/** The parts of zongji's events that are read here; its own types leave them out or say `any`. */
-interface RawEvent {
-  getTypeName(): string;
-  readonly timestamp: number;
-  readonly nextPosition: number;
-  readonly gtid?: string;
-  readonly query?: string;
-  readonly schema?: string;
-  readonly standalone?: boolean;
-  readonly tableId?: number;
-  readonly numberOfColumns?: number;
-  readonly tableMap?: Record<number, { tableName: string; columns: DecodedColumn[] } | undefined>;
-  readonly columns_present_bitmap?: Uint8Array;
-  readonly columns_present_bitmap2?: Uint8Array;
-  readonly rows?: readonly (DecodedRow & { before?: DecodedRow; after?: DecodedRow })[];
-  readonly serverId?: number;
-}
-
-class EventReader {
-  readonly #zongji: ZongJi;
-  readonly #options: BinlogSourceOptions;
-  #failed = false;
-  #serverId = 0;
-
-  constructor(zongji: ZongJi, options: BinlogSourceOptions) {
-    this.#zongji = zongji;
-    this.#options = options;
-  }
-
-  fail(error: unknown): void {
-    if (this.#failed) return;
-    this.#failed = true;
-    this.#options.onError(translate(error));
-  }
-
-  /** From here on nothing is handed over any more. */
-  mute(): void {
-    this.#failed = true;
-  }
-
-  accept(raw: RawEvent): void {
-    if (this.#failed) return;
-    try {
-      this.#options.onSign();
-      const event = this.#translate(raw);
-      if (event !== undefined) this.#options.onEvent(event);
-    } catch (e) {
-      this.fail(e);
-    }
-  }
-
-  #translate(raw: RawEvent): BinlogEvent | undefined {
-    switch (raw.getTypeName()) {
-      case 'Gtid':
-      case 'MariadbGtid':
-        this.#serverId = Number(raw.serverId ?? 0);
-        return { kind: 'begin', gtid: raw.gtid ?? '', position: this.#position() };
-      case 'AnonymousGtid':
-        throw new TandemError('capture-unreadable', 'the binlog holds transactions without GTID (gtid_mode was not ON)');
-      case 'XaPrepare':
-        throw new TandemError('capture-unreadable', 'the binlog holds an XA transaction: its rows may still be rolled back');
-      case 'Xid':
-        return { kind: 'commit', position: this.#position() };
-      case 'Query':
-        return this.#query(raw);
-      case 'WriteRows':
-      case 'UpdateRows':
-      case 'DeleteRows':
-        return this.#rows(raw);
-      default:
-        return undefined;
-    }
-  }
-
-  #query(raw: RawEvent): BinlogEvent | undefined {
-    const sql = raw.query ?? '';
-    const word = sql.trim().toUpperCase();
-    if (word === 'BEGIN' || word.startsWith('SAVEPOINT') || word.startsWith('ROLLBACK TO')) return undefined;
-    // Tables without transactions end theirs with COMMIT as text; a ROLLBACK there has written its rows all the same.
-    if (word === 'COMMIT' || word === 'ROLLBACK') return { kind: 'commit', position: this.#position() };
-    return { kind: 'statement', sql, schema: raw.schema ?? '' };
-  }
-
-  #rows(raw: RawEvent): BinlogEvent | undefined {
-    const table = raw.tableMap?.[raw.tableId ?? -1];
-    if (table === undefined) return undefined;
-    const { tableName, columns } = table;
-    refusePartialRows(tableName, raw.columns_present_bitmap ?? new Uint8Array(), columns.length);
-    if (raw.columns_present_bitmap2 !== undefined) refusePartialRows(tableName, raw.columns_present_bitmap2, columns.length);
-    const image = (row: DecodedRow) => imageOf(tableName, columns, row);
-    const type = raw.getTypeName();
-    const rows = (raw.rows ?? []).map((row): RowChange => {
-      if (type === 'WriteRows') return { before: null, after: image(row) };
-      if (type === 'DeleteRows') return { before: image(row), after: null };
-      return { before: image(row.before ?? {}), after: image(row.after ?? {}) };
-    });
-    const { filename, position } = this.#zongji.options;
-    return { kind: 'rows', table: tableName, rows, tsMs: raw.timestamp, serverId: this.#serverId, file: filename ?? '', pos: raw.nextPosition || (position ?? 0) };
-  }
-
-  #position(): string {
-    const position = this.#zongji.gtidSet;
-    if (position === undefined) throw new TandemError('capture-unreadable', 'the stream began inside a binlog file: its GTID position is unknown');
-    return position;
+    return await withDeadline('binlog: the stream opens', START_DEADLINE_MS, () => open(options));
+  } catch (error) {
+    throw translateBinlogError(error);
   }
 }
 
-async function stopped(zongji: ZongJi, reader: EventReader): Promise<void> {
-  reader.mute();
-  const done = new Promise<void>((resolve) => zongji.once('stopped', resolve));
-  zongji.stop();
-  // The sockets are destroyed by then; the server notices a reader that it could not be told about.
-  await withDeadline('binlog: the stream closes', STOP_DEADLINE_MS, () => done).catch(() => {});
+async function open(options: BinlogSourceOptions): Promise<BinlogSource> {
+  const connection = await openReplicationConnection(options.mysql);
+  try {
+    const { engine, reader } = await prepare(connection, options);
+    return stream(connection, reader, dumpCommand(engine, options), options);
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
 }
 
-/** ER_SOURCE_FATAL_ERROR_READING_BINLOG, and MariaDB's for a position ahead of or missing in its binlog. */
-const POSITION_GONE = new Set([1236, 1945, 1955]);
+type Engine = 'mysql' | 'mariadb';
 
-function translate(error: unknown): TandemError {
-  if (isTandemError(error)) return error;
-  const { message, errno } = error as { message: string; errno?: number };
-  if (errno !== undefined && POSITION_GONE.has(errno)) {
-    return new TandemError('capture-position-gone', `the server no longer has the binlog to resume from: ${message}`, { cause: error });
+/** Tells the server in variables of the session what kind of reader this is, as both of them want it. */
+async function prepare(connection: ReplicationConnection, { mysql, start }: BinlogSourceOptions): Promise<{ engine: Engine; reader: EventReader }> {
+  const [server] = await connection.query<{ version: string; checksum: string }>('SELECT @@version AS version, @@GLOBAL.binlog_checksum AS checksum');
+  const engine: Engine = /mariadb/i.test(server?.version ?? '') ? 'mariadb' : 'mysql';
+  const checksum = server?.checksum ?? 'NONE';
+  await connection.query(
+    `SET @master_binlog_checksum = '${checksum}', @source_binlog_checksum = '${checksum}',
+         @master_heartbeat_period = ${SERVER_HEARTBEAT_NS}, @source_heartbeat_period = ${SERVER_HEARTBEAT_NS}`,
+  );
+  if (engine === 'mariadb') {
+    await connection.query(`SET @mariadb_slave_capability = ${MARIADB_CAPABILITY}`);
+    // Digits, dashes and commas by now.
+    if (start.kind === 'gtid') await connection.query(`SET @slave_connect_state = '${mariaPosition(start.position)}', @slave_gtid_strict_mode = 0`);
   }
-  if (/PARTIAL_JSON|compression|decode/i.test(message)) return new TandemError('capture-unreadable', message, { cause: error });
-  return new TandemError('db-unavailable', `binlog stream: ${message}`, { cause: error });
+  const charsets = charsetsOf(await connection.query(CHARSETS_SQL[engine]));
+  const position = new PositionTracker(start.kind === 'gtid' ? start.position : undefined);
+  return { engine, reader: new EventReader({ engine, database: mysql.database, charsets, position, hasChecksums: checksum !== 'NONE' }) };
+}
+
+function mariaPosition(text: string): string {
+  const { flavour } = parsePosition(text);
+  if (flavour === 'mysql') throw new TandemError('capture-position-gone', `the topic holds ${text}, a position of MySQL, but the server is MariaDB`);
+  return text.replaceAll(/\s/g, '');
+}
+
+function stream(connection: ReplicationConnection, reader: EventReader, command: Buffer, options: BinlogSourceOptions): BinlogSource {
+  let isOver = false;
+  const fail = (error: unknown): void => {
+    if (isOver) return;
+    isOver = true;
+    connection.destroy();
+    options.onError(translateBinlogError(error));
+  };
+  const onEvent = (event: BinlogEvent): void => options.onEvent(event);
+  connection.dump(command, {
+    onEvent: (bytes, start, end) => {
+      if (isOver) return;
+      try {
+        options.onSign();
+        reader.read(bytes, start, end, onEvent);
+      } catch (error) {
+        fail(error);
+      }
+    },
+    onError: fail,
+  });
+  return {
+    pause: () => connection.pause(),
+    resume: () => connection.resume(),
+    stop: () => {
+      isOver = true;
+      connection.destroy();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** MariaDB was told its position before, and looks at file and offset only where it was not. */
+function dumpCommand(engine: Engine, { start, replicaId }: BinlogSourceOptions): Buffer {
+  const head = Buffer.alloc(11);
+  if (engine === 'mysql' && start.kind === 'gtid') {
+    const set = encodeGtidSet(start.position);
+    const rest = Buffer.alloc(12);
+    head.writeUInt8(COM_BINLOG_DUMP_GTID, 0);
+    head.writeUInt32LE(replicaId, 3);
+    rest.writeBigUInt64LE(BigInt(FIRST_POSITION), 0);
+    rest.writeUInt32LE(set.length, 8);
+    return Buffer.concat([head, rest, set]);
+  }
+  head.writeUInt8(COM_BINLOG_DUMP, 0);
+  head.writeUInt32LE(FIRST_POSITION, 1);
+  head.writeUInt32LE(replicaId, 7);
+  return Buffer.concat([head, Buffer.from(start.kind === 'file' ? start.file : '')]);
 }

@@ -10,12 +10,14 @@ import { compareVersions } from '../../shared/clock/hlc.ts';
 import type { Hlc, Version } from '../../shared/clock/hlc.ts';
 import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import { CHECKPOINT_TABLE, HEARTBEAT_TABLE, TOMBSTONE_TABLE } from '../../shared/schema/tables.ts';
+import { columnsOf } from '../change/encoded-image.ts';
+import type { RowImage } from '../change/encoded-image.ts';
 import { partitionOf } from '../change/envelope.ts';
-import type { Change, Image, Operation } from '../change/envelope.ts';
-import { VERSION_COLUMNS, idOf, unitOf, versionOf } from '../change/image.ts';
+import type { Change, Operation } from '../change/envelope.ts';
+import { idOf, unitOf, versionOf } from '../change/image.ts';
 import type { BeginEvent, BinlogEvent, RowChange, RowsEvent } from './binlog-event.ts';
 
-export interface RoutedChange { readonly partition: number; readonly change: Change }
+export interface RoutedChange { readonly partition: number; readonly change: Change<RowImage> }
 
 export interface AssemblerOptions {
   readonly region: string;
@@ -47,8 +49,8 @@ interface Draft {
   readonly id: string;
   readonly unit: number;
   readonly version: Version;
-  readonly before: Image | null;
-  readonly after: Image | null;
+  readonly before: RowImage | null;
+  readonly after: RowImage | null;
 }
 
 interface OpenTransaction {
@@ -59,7 +61,7 @@ interface OpenTransaction {
   readonly orderByTable: Map<string, number>;
   readonly tombstones: Map<string, Tombstone>;
   /** The change of each partition that waits to learn whether it is the last one. */
-  readonly held: Map<number, Change>;
+  readonly held: Map<number, Change<RowImage>>;
   lastRows: RowsEvent | undefined;
 }
 
@@ -94,9 +96,10 @@ export class TransactionAssembler {
     if (open.loopMarked) return;
     open.lastRows = event;
     const travels = event.table === HEARTBEAT_TABLE || this.#options.tables.has(event.table);
+    if (!travels && event.table !== TOMBSTONE_TABLE) return;
     for (const [row, images] of event.rows.entries()) {
       if (event.table === TOMBSTONE_TABLE) noteTombstone(open, images);
-      else if (travels) this.#row(open, event, images, row);
+      else this.#row(open, event, images, row);
     }
   }
 
@@ -110,7 +113,7 @@ export class TransactionAssembler {
     if (after === null || afterId === null) return;
     const version = versionOf(table, after);
     const isUpdate = beforeId === afterId;
-    const isStamped = version.hlc !== 0n && !(isUpdate && before?.[VERSION_COLUMNS.hlc] === after[VERSION_COLUMNS.hlc]);
+    const isStamped = version.hlc !== 0n && !(isUpdate && before !== null && versionOf(table, before).hlc === version.hlc);
     if (!isStamped) this.#options.onOddity({ kind: 'unstamped', table, detail: `row ${afterId}` });
     this.#take(open, event, row, {
       op: isUpdate ? 'u' : 'c', table, id: afterId, unit: unitOf(table, after), version, before: isUpdate ? before : null, after,
@@ -118,7 +121,7 @@ export class TransactionAssembler {
   }
 
   /** A delete's version is in the tombstone that its trigger wrote just before it. */
-  #deletion(open: OpenTransaction, table: string, id: string, before: Image): Draft {
+  #deletion(open: OpenTransaction, table: string, id: string, before: RowImage): Draft {
     const tombstone = open.tombstones.get(`${table}:${id}`);
     open.tombstones.delete(`${table}:${id}`);
     if (tombstone === undefined) this.#options.onOddity({ kind: 'no-tombstone', table, detail: `row ${id}` });
@@ -149,7 +152,7 @@ export class TransactionAssembler {
     open.held.set(partition, {
       ...draft,
       tsMs: event.tsMs,
-      source: { region, database, serverId: event.serverId, gtid: open.begin.gtid, file: event.file, pos: event.pos, row },
+      source: { region, database, serverId: event.serverId, gtid: open.begin.gtid, file: event.file, pos: event.pos, row, schema: event.schema },
       transaction: { id: open.begin.gtid, order: open.order, tableOrder },
       last: false,
       position: open.begin.position,
@@ -189,8 +192,8 @@ function openTransaction(begin: BeginEvent): OpenTransaction {
 
 function noteTombstone(open: OpenTransaction, { after }: RowChange): void {
   if (after === null) return;
-  const table = String(after['table_name']);
-  const id = String(after['row_id']);
+  const { table_name: tableName, row_id: rowId } = columnsOf(after);
+  const [table, id] = [String(tableName), String(rowId)];
   open.tombstones.set(`${table}:${id}`, { table, id, unit: unitOf(TOMBSTONE_TABLE, after), version: versionOf(TOMBSTONE_TABLE, after) });
 }
 
@@ -198,7 +201,7 @@ function noteTombstone(open: OpenTransaction, { after }: RowChange): void {
  * REPLACE deletes a row and inserts it anew, but its insert was stamped first: below its own tombstone, where the peer
  * would drop it. Side by side the two are what the writer meant, an update.
  */
-function isReplace(held: Change, draft: Draft): boolean {
+function isReplace(held: Change<RowImage>, draft: Draft): boolean {
   return (
     held.op === 'd' && draft.op === 'c' && held.table === draft.table && held.id === draft.id &&
     compareVersions(draft.version, held.version) <= 0

@@ -20,7 +20,7 @@ const MARIA = /^(?<domain>\d+)-(?<server>\d+)-(?<sequence>\d+)$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const INTERVAL = /^(?<from>\d+)(?:-(?<to>\d+))?$/;
 
-/** Parses what zongji and the servers print. Throws change-malformed. */
+/** Parses what the servers print. Throws change-malformed. */
 export function parsePosition(text: string): Position {
   const trimmed = text.replaceAll(/\s/g, '').toLowerCase();
   if (trimmed === '') return { flavour: 'empty' };
@@ -42,6 +42,33 @@ export function covers(position: Position, gtid: string): boolean {
     return reached !== undefined && reached.server === server && BigInt(sequence ?? 0) <= reached.sequence;
   }
   return false;
+}
+
+/** The position after `gtid` as well, whatever came in between. Throws change-malformed on mixed flavours. */
+export function addGtid(position: Position, gtid: string): Position {
+  const { domain, server, sequence } = MARIA.exec(gtid)?.groups ?? {};
+  if (domain !== undefined && server !== undefined && sequence !== undefined) {
+    if (position.flavour === 'mysql') throw malformed(gtid, 'a GTID of MariaDB after a position of MySQL');
+    const domains = new Map(position.flavour === 'mariadb' ? position.domains : []);
+    return { flavour: 'mariadb', domains: domains.set(domain, { server, sequence: BigInt(sequence) }) };
+  }
+  const at = gtid.lastIndexOf(':');
+  if (position.flavour === 'mariadb' || !UUID.test(gtid.slice(0, 36)) || !/^\d+$/.test(gtid.slice(at + 1))) throw malformed(gtid, `no GTID to follow ${formatPosition(position)}`);
+  const source = gtid.slice(0, at);
+  const sets = new Map(position.flavour === 'mysql' ? position.sets : []);
+  return { flavour: 'mysql', sets: sets.set(source, withNumber(sets.get(source) ?? [], BigInt(gtid.slice(at + 1)))) };
+}
+
+/** Mostly the next number of the last interval; else it fills or makes a gap. */
+function withNumber(intervals: readonly Interval[], number: bigint): readonly Interval[] {
+  if (intervals.some(({ from, to }) => from <= number && number <= to)) return intervals;
+  const below = intervals.filter(({ to }) => to < number);
+  const above = intervals.filter(({ from }) => from > number);
+  const [left, right] = [below.at(-1), above[0]];
+  const joinsLeft = left !== undefined && left.to + 1n === number;
+  const joinsRight = right !== undefined && right.from - 1n === number;
+  const joined = { from: joinsLeft ? left.from : number, to: joinsRight ? right.to : number };
+  return [...(joinsLeft ? below.slice(0, -1) : below), joined, ...(joinsRight ? above.slice(1) : above)];
 }
 
 /** What both positions cover: reading on from it misses nothing that either misses. Throws change-malformed on mixed flavours. */

@@ -9,7 +9,8 @@ import type { KafkaProducer } from '../../shared/kafka/producer.ts';
 import type { OutgoingMessage } from '../../shared/kafka/message.ts';
 import { HEARTBEAT_TABLE } from '../../shared/schema/tables.ts';
 import { injectTrace, inSpan } from '../../shared/telemetry/tracing.ts';
-import { encodeChange } from '../change/codec.ts';
+import { encodeChangeBytes } from '../change/codec.ts';
+import type { RowImage } from '../change/encoded-image.ts';
 import { changeKey, changeTopic } from '../change/envelope.ts';
 import type { Change } from '../change/envelope.ts';
 
@@ -65,10 +66,10 @@ export class ChangeProducer {
     return this.#acknowledged;
   }
 
-  enqueue(partition: number, change: Change): void {
+  enqueue(partition: number, change: Change<RowImage>): void {
     if (this.#isClosed) return;
     this.#enqueued += 1;
-    const value = Buffer.from(encodeChange(change), 'utf8');
+    const value = encodeChangeBytes(change);
     const bytes = value.length + MESSAGE_OVERHEAD_BYTES;
     this.#queue.push({ partition, key: changeKey(change), value, bytes, isTraced: change.table !== HEARTBEAT_TABLE });
     this.#queuedBytes += bytes;
