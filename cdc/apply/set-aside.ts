@@ -5,20 +5,30 @@
  * region set aside, both lose, and both keep on record. It touches nothing if the loser has moved on in the meantime.
  */
 import { compareVersions } from '../../shared/clock/hlc.ts';
-import type { RawConnection } from '../../shared/mysql/raw-connection.ts';
+import type { Version } from '../../shared/clock/hlc.ts';
+import type { RawConnection, RawRow } from '../../shared/mysql/raw-connection.ts';
+import { MERGE_COLUMN } from '../../shared/schema/conflict-rules.ts';
+import type { ConflictRules } from '../../shared/schema/conflict-rules.ts';
+import type { Image } from '../change/envelope.ts';
+import { collisionVersion, decideCollision, isEndedBy, setAsideVersion } from '../resolve/collision.ts';
 import { conflictRow } from '../resolve/conflict-row.ts';
 import type { ConflictRow } from '../resolve/conflict-row.ts';
-import { decideCollision, setAsideVersion } from '../resolve/collision.ts';
+import { rulesOf } from '../resolve/table-rules.ts';
+import type { TableRules } from '../resolve/table-rules.ts';
 import type { UniqueCollision } from './batch-writer.ts';
-import * as store from './row-store.ts';
+import { imageOfRow } from './sql-values.ts';
+import * as sql from './statements.ts';
+
+interface Row { readonly id: string; readonly version: Version; readonly merge: string | null; readonly image: Image | null }
 
 /** The conflict it recorded; null where the collision is gone, so that the batch simply runs again. */
-export async function setAside(connection: RawConnection, { change, table, key }: UniqueCollision): Promise<ConflictRow | null> {
-  const columns = table.uniqueKeys.get(key);
-  if (columns === undefined || change.after === null) return null;
+export async function setAside(connection: RawConnection, rules: ConflictRules, collision: UniqueCollision): Promise<ConflictRow | null> {
+  const columns = collision.table.uniqueKeys.get(collision.key);
+  const { after } = collision.change;
+  if (columns === undefined || after === null) return null;
   await connection.execute('START TRANSACTION');
   try {
-    const conflict = await setAsideWithin(connection, { change, table, columns, after: change.after });
+    const conflict = await setAsideWithin(connection, rulesOf(rules, collision.table.name), collision, columns);
     await connection.execute('COMMIT');
     return conflict;
   } catch (e) {
@@ -28,30 +38,40 @@ export async function setAside(connection: RawConnection, { change, table, key }
 }
 
 async function setAsideWithin(
-  connection: RawConnection,
-  { change, table, columns, after }: Pick<UniqueCollision, 'change' | 'table'> & { columns: readonly string[]; after: NonNullable<UniqueCollision['change']['after']> },
+  connection: RawConnection, rules: TableRules, { change, table, image }: UniqueCollision, columns: readonly string[],
 ): Promise<ConflictRow | null> {
-  const standing = await store.lockHolder(connection, table, columns, after);
-  if (standing === null || standing.id === change.id) return null;
-  const standingImage = (await store.readImages(connection, table, [standing.id])).get(standing.id) ?? null;
-  const { loser } = decideCollision(change.version, standing.version);
-  const lost = loser === 'incoming' ? { id: change.id, version: change.version, image: after } : { ...standing, image: standingImage };
-  const version = setAsideVersion(lost.version);
+  const isMerged = rules.merge !== null;
+  const [[holder]] = await rowsOf(connection, [sql.lockHolder(table, columns, image, isMerged)]);
+  if (holder === undefined || String(holder['id']) === change.id) return null;
+  const [[standingRow]] = await rowsOf(connection, sql.readImages(table, [String(holder['id'])]));
+  const standing: Row = {
+    id: String(holder['id']), version: sql.versionOfRow(holder), merge: textOf(holder['merge']),
+    image: standingRow === undefined ? null : imageOfRow(standingRow as RawRow, table.floats),
+  };
+  const incoming: Row = { id: change.id, version: sql.versionOfRow({ hlc: image['_hlc'] ?? change.version.hlc, origin: image['_origin'] ?? change.version.origin }), merge: textOf(image[MERGE_COLUMN]), image };
+  const { loser } = decideCollision(collisionVersion(rules, incoming), collisionVersion(rules, standing));
+  const lost = loser === 'incoming' ? incoming : standing;
+  const version = setAsideVersion(collisionVersion(rules, lost));
   const unit = Number(lost.image?.['unit'] ?? change.unit);
-  const versions = await store.lockVersions(connection, table.name, [lost.id]);
-  const tombstones = await store.lockTombstones(connection, table.name, [lost.id]);
-  const here = versions.get(lost.id);
-  const before = tombstones.get(lost.id);
-  // The incoming row's older self may stand here; a newer one means that the change lost anyway.
-  if (here !== undefined && compareVersions(here, version) > 0) return null;
-  if (before === undefined || compareVersions(before, version) < 0) {
-    await store.putTombstones(connection, [{ table: table.name, id: lost.id, unit, version }]);
-  }
-  if (here !== undefined) await store.deleteRows(connection, table.name, [lost.id]);
+  const [[row]] = await rowsOf(connection, sql.lockRows(table.name, [lost.id], isMerged));
+  const [[grave]] = await rowsOf(connection, sql.lockTombstones(table.name, [lost.id]));
+  // The incoming row's older self may stand here; one that the tombstone does not reach means that the change lost anyway.
+  if (row !== undefined && !isEndedBy(version, rules, { version: sql.versionOfRow(row), merge: textOf(row['merge']) })) return null;
+  const statements: string[] = [];
+  if (grave === undefined || compareVersions(sql.versionOfRow(grave), version) < 0) statements.push(...sql.putTombstones([{ table: table.name, id: lost.id, unit, version }]));
+  if (row !== undefined) statements.push(...sql.deleteRows(table.name, [lost.id]));
   const conflict = conflictRow({
     table: table.name, rowId: lost.id, otherRowId: loser === 'incoming' ? standing.id : change.id, unit, kind: 'unique', rule: 'unique',
-    outcome: 'set-aside', local: standing.version, remote: change.version, localImage: standingImage, remoteImage: after,
+    outcome: 'set-aside', local: standing.version, remote: change.version, localImage: standing.image, remoteImage: image,
   });
-  await store.noteConflicts(connection, [conflict]);
+  await connection.script([...statements, ...sql.noteConflicts([conflict])]);
   return conflict;
+}
+
+async function rowsOf(connection: RawConnection, statements: readonly string[]): Promise<(readonly Record<string, unknown>[])[]> {
+  return (await connection.script(statements)).map(({ rows }) => rows);
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
 }

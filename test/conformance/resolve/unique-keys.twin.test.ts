@@ -101,6 +101,19 @@ const CASES: readonly Case[] = [
     rows: ['$1 again ~b', '$2 ~a'],
   },
   {
+    name: 'a row that loses against its own other self and then loses its value: both images are kept',
+    given: ["east: INSERT INTO seats (id, code, body) VALUES ($1, '~1', 'base')"],
+    when: [
+      "east: UPDATE seats SET body = 'mine' WHERE id = $1", "west: UPDATE seats SET body = 'theirs', code = '~x' WHERE id = $1",
+      "east: INSERT INTO seats (id, code, body) VALUES ($2, '~x', 'newest')",
+    ],
+    rows: ['$2 newest ~x'],
+    and: ({ conflicts: { east, west } }) => {
+      const bodies = [...east, ...west].flatMap(({ local, remote }) => [local?.['body'], remote?.['body']]);
+      expect(bodies).toEqual(expect.arrayContaining(['mine', 'theirs']));
+    },
+  },
+  {
     name: 'a row that loses its value does not take its transaction with it',
     when: [
       "east: INSERT INTO seats (id, code) VALUES ($1, '~a'); INSERT INTO seats (id, code) VALUES ($2, '~b'); INSERT INTO seats (id, code) VALUES ($3, '~c')",
