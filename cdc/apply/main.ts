@@ -6,9 +6,12 @@ import { openKafka } from '../../shared/kafka/kafka.ts';
 import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import type { Lifecycle } from '../../shared/lifecycle/lifecycle.ts';
 import { runProcess } from '../../shared/lifecycle/run-process.ts';
+import { openDatabase } from '../../shared/mysql/database.ts';
 import { createLog } from '../../shared/telemetry/log.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { startTracing } from '../../shared/telemetry/tracing.ts';
+import { addApplyControl } from '../operate/apply-control.ts';
+import { operatorCheck } from '../operate/part-routes.ts';
 import { observeApply } from './apply-metrics.ts';
 import { startApply } from './apply.ts';
 import type { Apply } from './apply.ts';
@@ -17,6 +20,7 @@ import { addLagRoute } from './lag-route.ts';
 import { LagRing } from './lag.ts';
 
 const SERVICE = 'apply';
+const POOL_SIZE = 2;
 
 runProcess(SERVICE, async (life: Lifecycle) => {
   const config = readConfig(applyConfig, process.env);
@@ -25,24 +29,30 @@ runProcess(SERVICE, async (life: Lifecycle) => {
   const metrics = createMetrics({ service: SERVICE, region, instance });
   const tracing = await startTracing({ service: SERVICE, region, instance, otlpEndpoint: config.otlpEndpoint });
   const kafka = openKafka({ brokers: config.peerKafka, clientId: instance, log });
+  /** For operators; what is applied has connections of its own. */
+  const database = openDatabase({ ...mysqlOf(config), poolSize: POOL_SIZE }, { log, metrics });
   let apply: Apply | undefined;
   const observer = observeApply(metrics, () => apply);
 
   const ready = async (): Promise<void> => {
     const trouble = apply === undefined ? 'starting' : apply.trouble;
-    if (trouble !== null) throw new TandemError('not-ready', trouble);
+    // A pause is what somebody wanted.
+    if (trouble !== null && apply?.isPaused !== true) throw new TandemError('not-ready', trouble);
   };
-  const http = buildHttp({ name: SERVICE, log, metrics, checks: { apply: ready } });
+  const http = buildHttp({ name: SERVICE, log, metrics, checks: { apply: ready }, ...operatorCheck(config.jwtPublicKey) });
+  const source = regions.peerOf(region);
+  const pauses = addApplyControl(http, { region, source, database, log, current: () => apply });
   const noLag = new LagRing();
   addLagRoute(http, () => apply?.lag ?? noLag);
 
   life.add({ name: 'tracing', stop: () => tracing.stop() });
-  life.add({ name: 'clients', stop: async () => void (await Promise.all([kafka.close(), metrics.stop()])) });
+  life.add({ name: 'clients', stop: async () => void (await Promise.all([database.close(), kafka.close(), metrics.stop()])) });
   life.add(httpPart(http, { host: config.host, port: config.httpPort }));
+  life.add(pauses);
   life.add({
     name: SERVICE,
     start: async () => {
-      apply = startApply({ region, regions, peer: regions.peerOf(region), mysql: mysqlOf(config), kafka, log, observer });
+      apply = pauses.hold(startApply({ region, regions, peer: source, mysql: mysqlOf(config), kafka, log, observer }));
     },
     stop: async () => apply?.stop(),
     stopDeadlineMs: 8_000,

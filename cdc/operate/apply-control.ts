@@ -28,7 +28,7 @@ export interface ApplyControlDeps {
   readonly current: () => Apply | undefined;
 }
 
-/** Adds the routes. The keeper that comes back holds what is started, and wants to be let follow. */
+/** Adds the routes. The keeper that comes back is started before what it is to hold. */
 export function addApplyControl(http: HttpApp, { region, source, database, log, current }: ApplyControlDeps): PauseKeeper {
   const keeper = new PauseKeeper({ part: 'apply', region, database, log, current });
   const apply = (): Apply => running(current(), 'apply');

@@ -145,4 +145,5 @@ export const CaptureResetBody = Type.Object({
   acceptLoss: Type.Optional(Type.Boolean()),
   reason: Reason,
 });
-export const CaptureResetAnswer = Type.Object({ to: Type.String() });
+/** The GTID position after which it goes on. */
+export const CaptureResetAnswer = Type.Object({ to: Type.String(), position: Type.String() });

@@ -3,8 +3,8 @@
  *
  * Invariant: every route below /v1/cdc lets operators in and nobody else, reads included: a dead letter's cause may quote data.
  */
-import { requireRole } from '../../shared/http/auth.ts';
-import type { Caller } from '../../shared/http/auth.ts';
+import { createVerifier, requireRole } from '../../shared/http/auth.ts';
+import type { Caller, Jwk, VerifyToken } from '../../shared/http/auth.ts';
 import type { HttpApp } from '../../shared/http/http-server.ts';
 import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import { PauseAnswer, ReasonBody } from './control-api.ts';
@@ -24,6 +24,11 @@ export function addPauseRoutes(http: HttpApp, keeper: PauseKeeper): void {
     http.post(`${CONTROL_PREFIX}/${word}`, { onRequest: operatorsOnly, schema }, ({ body, caller }) =>
       keeper.set(word, { actor: actorOf(caller), reason: body.reason }));
   }
+}
+
+/** For buildHttp(): without a key, every call of the control API is refused. */
+export function operatorCheck(publicJwk: Jwk | undefined): { readonly verifyToken?: VerifyToken } {
+  return publicJwk === undefined ? {} : { verifyToken: createVerifier(publicJwk) };
 }
 
 /** What runs here. Throws not-ready where this process waits for its turn. */

@@ -8,6 +8,7 @@
  */
 import { sleep } from '../../shared/kernel/deadline.ts';
 import type { LogSink } from '../../shared/kernel/log-sink.ts';
+import { isTandemError } from '../../shared/kernel/tandem-error.ts';
 import type { Database } from '../../shared/mysql/database.ts';
 import { AUDIT_TABLE } from '../../shared/schema/tables.ts';
 import { writeAudit } from './audit.ts';
@@ -32,29 +33,37 @@ export interface PauseKeeperOptions {
   readonly current: () => Pausable | undefined;
 }
 
+/** A part of a Lifecycle, to be started before what it holds. */
 export class PauseKeeper {
+  readonly name = 'pause';
   readonly #options: PauseKeeperOptions;
-  #paused: PauseNote | null = null;
+  readonly #stopping = new AbortController();
+  #following: Promise<void> | undefined;
+  /** undefined: nobody could be asked yet. */
+  #paused: PauseNote | null | undefined;
   #isBlind = false;
 
   constructor(options: PauseKeeperOptions) {
     this.#options = options;
   }
 
+  /** Looks once, then again and again until stop(). A database that is away is waited for, but not here. */
+  async start(): Promise<void> {
+    await this.look();
+    this.#following = this.#follow(this.#stopping.signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('the keeper of the pause stops'));
+    await this.#following;
+  }
+
   /** Null while it is to run. */
   get paused(): PauseNote | null {
-    return this.#paused;
+    return this.#paused ?? null;
   }
 
-  /** Looks once, then again and again until the signal aborts. Never throws. */
-  async follow(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.look();
-      await sleep(LOOK_EVERY_MS, signal).catch(() => {});
-    }
-  }
-
-  /** Makes what runs here agree with the database. */
+  /** Makes what runs here agree with the database. Never throws. */
   async look(): Promise<void> {
     const { database, log } = this.#options;
     try {
@@ -63,11 +72,13 @@ export class PauseKeeper {
     } catch (err) {
       if (!this.#isBlind) log.warn({ err }, 'whether replication is paused cannot be read: what was known last holds');
       this.#isBlind = true;
+      // A database that answers, and has no _audit yet, was never told of a pause.
+      if (isTandemError(err, 'db-failed')) this.#paused ??= null;
     }
     this.#enforce();
   }
 
-  /** What has just been started begins paused where it is to be. */
+  /** What has just been started begins paused where it is to be, or where nobody knows yet. */
   hold<T extends Pausable>(started: T): T {
     if (this.#paused !== null) started.pause();
     return started;
@@ -86,10 +97,17 @@ export class PauseKeeper {
     return report;
   }
 
+  async #follow(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(LOOK_EVERY_MS, signal).catch(() => {});
+      if (!signal.aborted) await this.look();
+    }
+  }
+
   #enforce(): void {
     const { current, log, part } = this.#options;
     const running = current();
-    if (running === undefined || running.isPaused === (this.#paused !== null)) return;
+    if (running === undefined || this.#paused === undefined || running.isPaused === (this.#paused !== null)) return;
     log.info({ pause: this.#paused }, this.#paused === null ? `${part} goes on` : `${part} is paused`);
     if (this.#paused === null) running.resume();
     else running.pause();
