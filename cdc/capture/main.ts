@@ -9,23 +9,26 @@ import { mysqlOf } from '../../shared/config/process-config.ts';
 import { openEtcd } from '../../shared/etcd/etcd.ts';
 import { buildHttp, httpPart } from '../../shared/http/http-server.ts';
 import { openKafka } from '../../shared/kafka/kafka.ts';
-import { isTandemError, TandemError } from '../../shared/kernel/tandem-error.ts';
+import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import type { Lifecycle } from '../../shared/lifecycle/lifecycle.ts';
 import { EXIT_FAILED, runProcess } from '../../shared/lifecycle/run-process.ts';
 import { openDatabase } from '../../shared/mysql/database.ts';
+import { REPLICATED_TABLES } from '../../shared/schema/tables.ts';
 import { createLog } from '../../shared/telemetry/log.ts';
 import { createMetrics } from '../../shared/telemetry/metrics.ts';
 import { startTracing } from '../../shared/telemetry/tracing.ts';
+import { addCaptureControl } from '../operate/capture-control.ts';
+import { operatorCheck } from '../operate/part-routes.ts';
 import { observeCapture } from './capture-metrics.ts';
 import { startCapture } from './capture.ts';
 import type { Capture } from './capture.ts';
 import { captureConfig } from './config.ts';
-import { checkServerSettings } from './server-settings.ts';
 import { takeCaptureLock } from './single-capture.ts';
+import { checkSource, isRefusal } from './source-check.ts';
 
 const SERVICE = 'capture';
-/** One for heartbeats, one for settings and file names. */
-const POOL_SIZE = 2;
+/** Heartbeats, what is looked up about the server, snapshots' marks. */
+const POOL_SIZE = 3;
 
 runProcess(SERVICE, async (life: Lifecycle) => {
   const config = readConfig(captureConfig, process.env);
@@ -50,9 +53,9 @@ runProcess(SERVICE, async (life: Lifecycle) => {
   const run = async (): Promise<void> => {
     const lock = await takeCaptureLock({ etcd, region, owner: instance, log, signal: stopping.signal, onLost });
     try {
-      capture = await startCapture({
-        region, origin: regions.originOf(region), partitions: config.changePartitions, mysql, database, kafka, log, observer,
-      });
+      capture = pauses.hold(await startCapture({
+        region, origin: regions.originOf(region), partitions: config.changePartitions, mysql, database, kafka, log, observer, start: config.start,
+      }));
       await new Promise((resolve) => stopping.signal.addEventListener('abort', resolve, { once: true }));
       await capture.stop();
     } finally {
@@ -62,21 +65,25 @@ runProcess(SERVICE, async (life: Lifecycle) => {
 
   const ready = async (): Promise<void> => {
     const trouble = capture === undefined ? 'waits for the capture lock' : capture.trouble;
-    if (trouble !== null) throw new TandemError('not-ready', trouble);
+    // A pause is what somebody wanted.
+    if (trouble !== null && capture?.isPaused !== true) throw new TandemError('not-ready', trouble);
   };
+  const http = buildHttp({ name: SERVICE, log, metrics, checks: { capture: ready }, ...operatorCheck(config.jwtPublicKey) });
+  const pauses = addCaptureControl(http, { region, peer: regions.peerOf(region), database, log, current: () => capture });
   let running: Promise<void> | undefined;
   life.add({ name: 'tracing', stop: () => tracing.stop() });
   life.add({
     name: 'clients',
     stop: async () => void (await Promise.all([database.close(), kafka.close(), etcd.close(), metrics.stop()])),
   });
-  life.add(httpPart(buildHttp({ name: SERVICE, log, metrics, checks: { capture: ready } }), { host: config.host, port: config.httpPort }));
+  life.add(httpPart(http, { host: config.host, port: config.httpPort }));
+  life.add(pauses);
   life.add({
     name: SERVICE,
     start: async () => {
       // A database that is away is waited for; one that is unsafe is refused here, before anything is read.
-      await checkServerSettings(database, log).catch((error: unknown) => {
-        if (isTandemError(error, 'capture-unsafe-settings')) throw error;
+      await checkSource(database, REPLICATED_TABLES, null).catch((error: unknown) => {
+        if (isRefusal(error)) throw error;
       });
       running = run().catch((error: unknown) => leave(error, 'capture cannot go on'));
     },

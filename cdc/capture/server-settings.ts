@@ -38,10 +38,12 @@ export interface ServerFacts {
   readonly version: string;
   readonly engine: 'mysql' | 'mariadb';
   readonly serverId: number;
+  /** What was looked at, by name. */
+  readonly settings: Readonly<Record<string, string>>;
 }
 
-/** Throws capture-unsafe-settings; details.settings lists { setting, value, wanted }. */
-export async function checkServerSettings(sql: Sql, log: LogSink): Promise<ServerFacts> {
+/** Throws capture-unsafe-settings; details.settings lists { setting, value, wanted }. Without a log nothing is warned of. */
+export async function checkServerSettings(sql: Sql, log: LogSink | null): Promise<ServerFacts> {
   const rows = await sql.query<{ Variable_name: string; Value: string }>(
     `SHOW GLOBAL VARIABLES WHERE Variable_name IN (${[...REFUSED, ...WARNED].map(() => '?').join(', ')}, 'version')`,
     [...REFUSED, ...WARNED].map((rule) => rule.setting),
@@ -57,9 +59,9 @@ export async function checkServerSettings(sql: Sql, log: LogSink): Promise<Serve
     });
   }
   for (const { setting, value, wanted } of violations(WARNED, values, engine)) {
-    log.warn({ setting, value, wanted }, 'after a power cut the peer may hold changes that this database has lost');
+    log?.warn({ setting, value, wanted }, 'after a power cut the peer may hold changes that this database has lost');
   }
-  return { version, engine, serverId: Number(values.get('server_id')) };
+  return { version, engine, serverId: Number(values.get('server_id')), settings: Object.fromEntries(values) };
 }
 
 function violations(rules: readonly Rule[], values: ReadonlyMap<string, string>, engine: ServerFacts['engine']) {
