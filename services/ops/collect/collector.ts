@@ -13,15 +13,16 @@ import type { Regions } from '../../../shared/kernel/region.ts';
 import type { Database } from '../../../shared/mysql/database.ts';
 import { UNIT_COUNT } from '../../../shared/unit/unit.ts';
 import { hashConfig } from '../domain/config-hash.ts';
-import { FRESH_MS, RegionRecord } from '../domain/region-record.ts';
+import { RegionRecord } from '../domain/region-record.ts';
+import { FRESH_MS } from '../domain/replication-figures.ts';
 import type { RegionReport, SlaReport, UnitReport } from '../domain/report.ts';
-import { countConflicts, readHeartbeat, readMigrations } from './database-witness.ts';
+import { readBacklog, readHeartbeat, readMigrations } from './database-witness.ts';
 import { entryOf, LEASES_PREFIX, RegionRegistry } from './region-registry.ts';
 import { Rounds } from './rounds.ts';
 import { fetchLag, fetchText, scrapeAll } from './scrape.ts';
 
 const EVERY_SECOND_MS = 1_000;
-const CONFLICTS_EVERY_MS = 10_000;
+const BACKLOG_EVERY_MS = 5_000;
 const CONFIG_EVERY_MS = 5_000;
 const LEASE_EVERY_MS = 2_000;
 const CONFIG_PREFIX = '/tandem/config/';
@@ -73,7 +74,7 @@ export class Collector {
       { name: 'the scrape', everyMs: EVERY_SECOND_MS, run: () => this.#scrape() },
       { name: 'the lag', everyMs: EVERY_SECOND_MS, run: () => this.#readLag() },
       { name: 'the heartbeat', everyMs: EVERY_SECOND_MS, run: () => this.#readHeartbeat() },
-      { name: 'the conflicts', everyMs: CONFLICTS_EVERY_MS, run: () => this.#readConflicts() },
+      { name: 'the backlog', everyMs: BACKLOG_EVERY_MS, run: () => this.#readBacklog() },
       { name: 'the peer', everyMs: EVERY_SECOND_MS, run: () => this.#readPeer() },
       { name: 'the lease', everyMs: LEASE_EVERY_MS, run: () => this.#registry.holdLease() },
       { name: 'the configuration', everyMs: CONFIG_EVERY_MS, run: () => this.#publishConfig() },
@@ -144,8 +145,8 @@ export class Collector {
     if (heartbeat !== null) this.#record.observeHeartbeat(heartbeat, this.#deps.nowMs());
   }
 
-  async #readConflicts(): Promise<void> {
-    this.#record.observeConflicts(await countConflicts(this.#deps.db), this.#deps.nowMs());
+  async #readBacklog(): Promise<void> {
+    this.#record.observeBacklog(await readBacklog(this.#deps.db), this.#deps.nowMs());
   }
 
   async #readPeer(): Promise<void> {

@@ -7,13 +7,12 @@
 import { AlertBook } from './alerts.ts';
 import { CounterRate } from './counter-rate.ts';
 import { scoreHealth } from './health-score.ts';
-import { sumOf } from './prometheus-text.ts';
 import type { MetricSample } from './prometheus-text.ts';
-import type { ApiCounts, LagReport, RegionReport, ReplicationReport, TargetReport } from './report.ts';
+import { FRESH_MS, ReplicationFigures } from './replication-figures.ts';
+import type { Backlog, LiveSamples } from './replication-figures.ts';
+import type { ApiCounts, LagReport, RegionReport, TargetReport } from './report.ts';
 import { bucketed, percentiles, Series } from './series.ts';
 
-/** Older than this, an observation is history. Five rounds of the collector. */
-export const FRESH_MS = 5_000;
 export const SERIES_BUCKET_MS = 5_000;
 const MINUTE_MS = 60_000;
 const TEN_MINUTES_MS = 600_000;
@@ -41,7 +40,7 @@ export class RegionRecord {
   readonly #carried = new CounterRate();
   readonly #alerts = new AlertBook();
   #heartbeat: { beat: string; writtenAtMs: number; readAtMs: number } | undefined;
-  #conflicts: ReplicationReport['conflicts'] = null;
+  readonly #replication = new ReplicationFigures();
   #configHash: string | null = null;
   #registry: { state: string | null; peerHash: string | null } = { state: null, peerHash: null };
 
@@ -68,6 +67,7 @@ export class RegionRecord {
       }
     }
     this.#countRequests(nowMs);
+    this.#replication.observeRound(this.#live(nowMs), nowMs);
   }
 
   observeLag(samples: readonly { atMs: number; lagMs: number }[]): void {
@@ -81,10 +81,7 @@ export class RegionRecord {
     this.#heartbeat = { ...heartbeat, readAtMs: nowMs };
   }
 
-  observeConflicts(byKind: Readonly<Record<string, number>>, nowMs: number): void {
-    const total = Object.values(byKind).reduce((sum, count) => sum + count, 0);
-    this.#conflicts = { total, byKind, readAtMs: nowMs };
-  }
+  observeBacklog(backlog: Backlog, nowMs: number): void { this.#replication.observeBacklog(backlog, nowMs); }
 
   observeConfigHash(hash: string): void { this.#configHash = hash; }
 
@@ -93,7 +90,8 @@ export class RegionRecord {
   report(nowMs: number): RegionReport {
     const lag = this.#lagReport(nowMs);
     const oneMinute = this.#apiCounts(nowMs - MINUTE_MS, nowMs);
-    const offsetGap = this.#gaugeOf('apply', 'tandem_apply_offset_gap', nowMs);
+    const replication = this.#replication.report(this.#live(nowMs), nowMs);
+    const { offsetGap } = replication;
     const { state, peerHash } = this.#registry;
     const isEqual = this.#configHash === null || peerHash === null ? null : this.#configHash === peerHash;
     const { successRate } = oneMinute;
@@ -107,15 +105,10 @@ export class RegionRecord {
       health,
       lag,
       api: { oneMinute, tenMinutes: this.#apiCounts(nowMs - TEN_MINUTES_MS, nowMs), series: this.#apiSeries(nowMs) },
-      replication: {
-        offsetGap,
-        rowsApplied: this.#gaugeOf('apply', 'tandem_apply_rows_total', nowMs),
-        rowsCaptured: this.#gaugeOf('capture', 'tandem_capture_rows_total', nowMs),
-        conflicts: this.#conflicts,
-      },
+      replication,
       config: { hash: this.#configHash, peerHash, isEqual },
       targets: this.#targetReports(),
-      alerts: this.#alerts.look({ lagMs: lag.currentMs, errorRate, score: health.score, isMeasured }, nowMs),
+      alerts: this.#alerts.look({ lagMs: lag.currentMs, errorRate, score: health.score, isMeasured, replication }, nowMs),
     };
   }
 
@@ -186,9 +179,8 @@ export class RegionRecord {
     return [...at.values()];
   }
 
-  /** A metric summed over the processes of one kind; null where none of them has been read lately. */
-  #gaugeOf(kind: string, metric: string, nowMs: number): number | null {
-    return sumOf(this.#liveTargets(kind, nowMs).flatMap(([, target]) => target.samples), metric);
+  #live(nowMs: number): LiveSamples {
+    return (kind) => this.#liveTargets(kind, nowMs).map(([name, { samples }]) => [name, samples] as const);
   }
 
   #liveTargets(kind: string, nowMs: number): [string, Target][] {

@@ -59,8 +59,28 @@ export interface ReplicationReport {
   readonly offsetGap: number | null;
   readonly rowsApplied: number | null;
   readonly rowsCaptured: number | null;
+  /** Over the last minute. */
+  readonly rowsAppliedPerSecond: number | null;
+  readonly rowsCapturedPerSecond: number | null;
+  /** What capture holds that Kafka has not taken yet, and where it stops reading. */
+  readonly queue: { readonly bytes: number; readonly limitBytes: number } | null;
   /** Rows of _conflicts in this region's database; null while it cannot be read. */
   readonly conflicts: { readonly total: number; readonly byKind: Readonly<Record<string, number>>; readonly readAtMs: number } | null;
+  /** Changes of the peer that could not be written here, and those that wait behind them. */
+  readonly deadLetters: { readonly poison: number; readonly held: number } | null;
+  /** Units whose changes wait behind one that could not be written. */
+  readonly parkedUnits: readonly number[] | null;
+  /** `table.column` that changes of the peer carry and this database lacks. */
+  readonly schemaWaits: readonly string[] | null;
+  readonly snapshot: { readonly id: string; readonly state: string; readonly table: string | null; readonly rowsDone: number } | null;
+  readonly guard: GuardReport | null;
+}
+
+/** The RPO guard, as the services that obey it tell. */
+export interface GuardReport {
+  readonly state: 'off' | 'clear' | 'warning' | 'throttling' | 'pausing';
+  /** How many ms of writes here the peer has not told to have applied; null where it has told nothing. */
+  readonly exposureMs: number | null;
 }
 
 export interface TargetReport {

@@ -43,6 +43,18 @@ export function exportSla(metrics: Metrics, source: SlaSource): void {
   gauge('tandem_sla_conflicts', 'Rows in _conflicts of this region.', ['kind'], (report) => {
     for (const [kind, count] of Object.entries(source.regionReport().replication.conflicts?.byKind ?? {})) report(count, { kind });
   });
+  gauge('tandem_sla_dead_letters', 'Changes of the peer that wait in _dead_letters of this region: poison could not be written, held wait behind it.', ['kind'], (report) => {
+    const { deadLetters } = source.regionReport().replication;
+    report(deadLetters?.poison ?? null, { kind: 'poison' });
+    report(deadLetters?.held ?? null, { kind: 'held' });
+  });
+  gauge('tandem_sla_parked_units', 'Units whose changes wait behind one that could not be written.', [], (report) => {
+    report(source.regionReport().replication.parkedUnits?.length ?? null, {});
+  });
+  gauge('tandem_sla_snapshot_rows', 'Rows that the snapshot under way, or the newest, has sent.', ['state'], (report) => {
+    const { snapshot } = source.regionReport().replication;
+    if (snapshot !== null) report(snapshot.rowsDone, { state: snapshot.state });
+  });
   gauge('tandem_sla_units', 'Units by their home.', ['home'], (report) => {
     for (const [home, count] of Object.entries(source.report().units.byHome)) report(count, { home });
   });

@@ -12,6 +12,15 @@ export function count(value) {
   return value === null || value === undefined ? '–' : Math.round(value).toLocaleString('en');
 }
 
+export function rate(perSecond) {
+  return perSecond === null || perSecond === undefined ? '–' : `${perSecond.toFixed(perSecond < 10 ? 1 : 0)} /s`;
+}
+
+export function bytes(value) {
+  if (value === null || value === undefined) return '–';
+  return value < 1024 * 1024 ? `${Math.round(value / 1024)} KiB` : `${(value / 1024 / 1024).toFixed(1)} MiB`;
+}
+
 /** Rounded down: 99.996 % is not 100 %. */
 export function percent(share) {
   if (share === null || share === undefined) return '–';

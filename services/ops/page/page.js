@@ -7,7 +7,7 @@
 import { element, fill } from './elements.js';
 import { clock, span } from './format.js';
 import { drawLag, resizeLag } from './lag-chart.js';
-import { alertBanners, figuresTable, lagKey, lagTable, scoreCard, targetLists, targetsNote, unitItems, unitsKey } from './views.js';
+import { alertBanners, figuresTable, lagKey, lagTable, replicationTable, scoreCard, targetLists, targetsNote, unitItems, unitsKey } from './views.js';
 
 const POLL_MS = 1000;
 const POLL_DEADLINE_MS = 2500;
@@ -46,6 +46,7 @@ function show(report) {
   fill('lag-table', lagTable(context));
   fill('units-key', unitsKey(context));
   fill('units', unitItems(context));
+  fill('replication', replicationTable(context));
   fill('figures', figuresTable(context));
   fill('targets', targetLists(context));
   fill('targets-note', targetsNote(context));

@@ -1,6 +1,6 @@
 /** Each part of the page as elements, from the report alone. Colours repeat what the words say. */
 import { element, table } from './elements.js';
-import { clock, count, ms, percent, span } from './format.js';
+import { bytes, clock, count, ms, percent, rate, span } from './format.js';
 
 const PARTS = {
   lag: { label: 'Lag, p99 of 1 min', target: '≤ 2 s', show: ms },
@@ -107,13 +107,43 @@ export function figuresTable({ regions }) {
     row('Requests a second', ({ api }) => (api.oneMinute.successRate === null ? '–' : (api.oneMinute.requests / 60).toFixed(1))),
     row('Failed, 10 min', ({ api }) => count(api.tenMinutes.failed)),
     row('Carried to the peer, 10 min', ({ api }) => count(api.tenMinutes.carried)),
-    row('Rows captured', ({ replication }) => count(replication.rowsCaptured)),
-    row('Rows applied', ({ replication }) => count(replication.rowsApplied)),
-    row('Stream offset gap', ({ replication }) => count(replication.offsetGap)),
-    row('Conflicts kept', ({ replication: { conflicts } }) => element('b', {}, conflicts === null ? '–' : count(conflicts.total))),
-    ...conflictKinds(regions).map((kind) => row(`  · ${kind}`, ({ replication }) => count(replication.conflicts?.byKind[kind] ?? 0))),
     row('Config', ({ config }) => config.hash?.slice(0, 8) ?? '–'),
   ]);
+}
+
+const GUARD_LEVEL = { off: 'warn', clear: 'good', warning: 'warn', throttling: 'bad', pausing: 'bad' };
+
+/** What is known to be well is plain; what waits for somebody stands out. */
+export function replicationTable({ regions }) {
+  const row = (label, read) => [label, ...regions.map(({ report: region, isStale }) => (isStale ? '–' : read(region.replication)))];
+  return table(['', ...regions.map(({ name }) => name)], [
+    row('RPO exposure', ({ guard }) => (guard === null ? '–' : element('b', {}, guard.exposureMs === null ? 'unknown' : ms(guard.exposureMs)))),
+    row('RPO guard', ({ guard }) => (guard === null ? '–' : element('span', { class: `chip ${GUARD_LEVEL[guard.state]}` }, guard.state))),
+    row('Rows captured', ({ rowsCaptured, rowsCapturedPerSecond }) => pair(count(rowsCaptured), rate(rowsCapturedPerSecond))),
+    row('Rows applied', ({ rowsApplied, rowsAppliedPerSecond }) => pair(count(rowsApplied), rate(rowsAppliedPerSecond))),
+    row('Queue of capture', ({ queue }) => (queue === null ? '–' : pair(bytes(queue.bytes), `of ${bytes(queue.limitBytes)}`))),
+    row('Stream offset gap', ({ offsetGap }) => count(offsetGap)),
+    row('Could not be written', ({ deadLetters }) => waiting(count(deadLetters?.poison), (deadLetters?.poison ?? 0) > 0)),
+    row('Held behind those', ({ deadLetters }) => waiting(count(deadLetters?.held), (deadLetters?.held ?? 0) > 0)),
+    row('Units parked', ({ parkedUnits }) => (parkedUnits === null ? '–' : waiting(parkedUnits.length === 0 ? '0' : parkedUnits.map(unitName).join(' '), parkedUnits.length > 0))),
+    row('Waits for schema', ({ schemaWaits }) => (schemaWaits === null ? '–' : schemaWaits.length === 0 ? 'none' : schemaWaits.map((name) => element('b', { class: 'bad-text line' }, name)))),
+    row('Snapshot', ({ snapshot, deadLetters }) => (snapshot === null ? (deadLetters === null ? '–' : 'none') : pair(`${snapshot.state}${snapshot.state === 'running' ? ` ${snapshot.table ?? ''}` : ''}`, `${count(snapshot.rowsDone)} rows`))),
+    row('Conflicts kept', ({ conflicts }) => element('b', {}, conflicts === null ? '–' : count(conflicts.total))),
+    ...conflictKinds(regions).map((kind) => row(`· ${kind}`, ({ conflicts }) => count(conflicts?.byKind[kind] ?? 0))),
+  ]);
+}
+
+function waiting(text, isWaiting) {
+  return isWaiting ? element('b', { class: 'bad-text' }, text) : text;
+}
+
+/** A figure, and a lesser one below it. */
+function pair(figure, note) {
+  return [figure, element('small', { class: 'line note' }, note)];
+}
+
+function unitName(unit) {
+  return String(unit).padStart(2, '0');
 }
 
 function conflictKinds(regions) {

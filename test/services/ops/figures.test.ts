@@ -53,7 +53,8 @@ describe('the health score', () => {
 });
 
 describe('alerts', () => {
-  const fine = { lagMs: 10, errorRate: 0, score: 100, isMeasured: true };
+  const calm = { deadLetters: { poison: 0, held: 0 }, schemaWaits: [], guard: { state: 'clear' as const, exposureMs: 300 } };
+  const fine = { lagMs: 10, errorRate: 0, score: 100, isMeasured: true, replication: calm };
 
   it('pages for lag above 5 s at once, and remembers since when', () => {
     const book = new AlertBook();
@@ -76,6 +77,18 @@ describe('alerts', () => {
     const book = new AlertBook();
     expect(book.look({ ...fine, score: 89.9 }, 0)).toMatchObject([{ severity: 'P2' }]);
     expect(new AlertBook().look({ ...fine, score: 0, isMeasured: false }, 0)).toEqual([]);
+  });
+
+  it('what waits for a person in replication is told by name; a column that is awaited only after a minute, as in a migration', () => {
+    const look = (replication: Partial<typeof calm> | object, atMs = 0) => book.look({ ...fine, replication: { ...calm, ...replication } }, atMs).map(({ name }) => name);
+    const book = new AlertBook();
+    expect(look({ deadLetters: { poison: 1, held: 0 } })).toEqual(['dead-letters']);
+    for (const [state, stands] of [['off', false], ['warning', false], ['throttling', true], ['pausing', true]] as const) {
+      expect(look({ guard: { state, exposureMs: null } }), state).toEqual(stands ? ['rpo-guard'] : []);
+    }
+    expect(look({ schemaWaits: ['rides.note'] }, 1_000)).toEqual([]);
+    expect(look({ schemaWaits: ['rides.note'] }, 61_000)).toEqual(['schema-wait']);
+    expect(look({ deadLetters: null, schemaWaits: null, guard: null }, 62_000)).toEqual([]);
   });
 });
 

@@ -2,6 +2,7 @@
 import type { SlaSource } from '../../../services/ops/http/sla-routes.ts';
 import { parsePrometheus } from '../../../services/ops/domain/prometheus-text.ts';
 import type { RegionReport, SlaReport } from '../../../services/ops/domain/report.ts';
+import type { Backlog } from '../../../services/ops/domain/replication-figures.ts';
 import { RegionRecord } from '../../../services/ops/domain/region-record.ts';
 
 const KINDS = ['router', 'dispatch', 'dispatch', 'pricing', 'location', 'payment', 'capture', 'apply', 'ops'];
@@ -16,6 +17,8 @@ export class SampleSla implements SlaSource {
   down = new Set<string>();
   peerSilentSinceMs: number | null = null;
   lagFactor = 1;
+  /** Everything that can wait in the replication of east waits. */
+  isReplicationIll = false;
 
   constructor(startMs: number) {
     this.#records = { east: recordOf('east', 'west'), west: recordOf('west', 'east') };
@@ -36,7 +39,7 @@ export class SampleSla implements SlaSource {
       record.observeScrape(new Map([...targetsOf(region).keys()].map((name) =>
         [name, this.down.has(name) ? { error: 'connection refused' } : parsePrometheus(this.#metricsOf(name))])), atMs);
       record.observeHeartbeat({ beat: String(this.#second * 5), writtenAtMs: atMs - 120 }, atMs);
-      record.observeConflicts({ 'concurrent-update': 3, 'unique': 1 }, atMs);
+      record.observeBacklog(this.#backlogOf(region), atMs);
       record.observeConfigHash('4be1d0c2a9f37755');
       record.observeRegistry({ state: 'active', peerHash: '4be1d0c2a9f37755' });
     }
@@ -58,6 +61,16 @@ export class SampleSla implements SlaSource {
     };
   }
 
+  #backlogOf(region: string): Backlog {
+    const isIll = this.isReplicationIll && region === 'east';
+    return {
+      conflicts: { 'update-update': 3, 'unique': 1 },
+      deadLetters: isIll ? { poison: 2, held: 31 } : { poison: 0, held: 0 },
+      parkedUnits: isIll ? [9, 17] : [],
+      snapshot: isIll ? { id: '4', state: 'running', table: 'ride_events', rowsDone: 1_250_000 } : null,
+    };
+  }
+
   #metricsOf(name: string): string {
     if (name.startsWith('router')) {
       return [
@@ -66,8 +79,13 @@ export class SampleSla implements SlaSource {
         `tandem_router_requests_total{source="client",answered_by="none",outcome="unavailable"} ${this.#failed}`,
       ].join('\n');
     }
-    if (name.startsWith('apply')) return `tandem_apply_offset_gap 4\ntandem_apply_rows_total ${this.#second * 31}`;
-    return `tandem_capture_rows_total ${this.#second * 29}`;
+    const isIll = this.isReplicationIll && name.endsWith('-east');
+    if (name.startsWith('apply')) {
+      const waits = isIll ? '\ntandem_apply_schema_waiting{table="rides",column="boarding_note"} 1' : '';
+      return `tandem_apply_offset_gap 4\ntandem_apply_rows_total ${this.#second * 31}${waits}`;
+    }
+    if (/^(dispatch|payment)/.test(name)) return isIll || this.isReplicationIll && name.includes('-east-') ? 'tandem_rpo_exposure_ms 8421\ntandem_rpo_guard_state 3' : 'tandem_rpo_exposure_ms 312\ntandem_rpo_guard_state 0';
+    return `tandem_capture_rows_total ${this.#second * 29}\ntandem_capture_queue_bytes 524288\ntandem_capture_queue_limit_bytes 67108864`;
   }
 }
 

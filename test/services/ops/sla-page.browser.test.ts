@@ -78,6 +78,27 @@ describe.skipIf(CHROMIUM === undefined)('the SLA page', () => {
     expect(complaints).toEqual([]);
   });
 
+  it('shows what of replication waits for somebody, by name: units, changes, columns, the guard that refuses writes', async () => {
+    const calm = await open();
+    expect(await calm.locator('#replication tbody tr').allTextContents()).toEqual(expect.arrayContaining([
+      expect.stringContaining('RPO exposure312 ms'), expect.stringContaining('RPO guardclear'), expect.stringMatching(/^Rows applied[\d,]+3[01] \/s/),
+      expect.stringContaining('Queue of capture512 KiBof 64.0 MiB'), expect.stringContaining('Could not be written0'), expect.stringContaining('Waits for schemanone'),
+    ]));
+    source.isReplicationIll = true;
+    for (let i = 62; i >= 0; i -= 1) source.tick(Date.now() - i * 1000);
+    const page = await open();
+    const rows = await page.locator('#replication tbody tr').allTextContents();
+    expect(rows).toEqual(expect.arrayContaining([
+      expect.stringContaining('RPO exposure8.4 s312 ms'), expect.stringContaining('RPO guardpausingclear'), expect.stringContaining('Could not be written20'),
+      expect.stringContaining('Held behind those310'), expect.stringContaining('Units parked09 170'), expect.stringContaining('Waits for schemarides.boarding_notenone'),
+      expect.stringContaining('Snapshotrunning ride_events1,250,000 rowsnone'),
+    ]));
+    const alerts = await page.locator('#alerts').textContent();
+    for (const words of ['RPO guard refuses writes', 'could not be written here']) expect(alerts).toContain(words);
+    await shoot(page, 'ill-replication');
+    expect(complaints).toEqual([]);
+  });
+
   it('turns grey and says since when, once its own figures stop coming', async () => {
     const page = await open();
     clearInterval(ticker);
@@ -92,8 +113,10 @@ describe.skipIf(CHROMIUM === undefined)('the SLA page', () => {
       for (const viewport of [{ width: 375, height: 812 }, { width: 1280, height: 900 }]) {
         const page = await open({ colorScheme, viewport });
         expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
-        const figures = "document.getElementById('figures')";
-        expect(await page.evaluate(`${figures}.scrollWidth <= ${figures}.clientWidth`)).toBe(true);
+        for (const id of ['figures', 'replication']) {
+          const figures = `document.getElementById('${id}')`;
+          expect(await page.evaluate(`${figures}.scrollWidth <= ${figures}.clientWidth`), id).toBe(true);
+        }
         await shoot(page, `${colorScheme}-${viewport.width}`);
       }
     }
