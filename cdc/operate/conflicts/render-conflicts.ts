@@ -18,8 +18,7 @@ export function renderList({ conflicts, hasMore, unreachable }: FoundConflicts, 
   for (const { id, detectedMs, table, kind, verdict } of conflicts) {
     lines.push(`${cell(id, 19)} ${utc(detectedMs).slice(5, 19)}  ${cell(table, 15)} ${cell(kind, 13)} ${fit(verdict, 14)}`);
   }
-  const more = hasMore ? `; there are more, older ones: --limit, or narrow it with --since, --table, --kind` : '';
-  lines.push('', `${plural(conflicts.length, 'conflict')}${more}`);
+  lines.push('', `${plural(conflicts.length, 'conflict')}${hasMore ? '; there are older ones: --limit N shows more' : ''}`);
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
 }
 
@@ -47,7 +46,7 @@ export function renderConflict(conflict: Conflict, { full, paint }: { readonly f
     '',
     ...hidden(columns.length - shown.length),
     ...records.map(({ region, outcome, detectedMs }) => `recorded in ${region} ${utc(detectedMs)} UTC: ${outcome}`),
-    ...(winner === null ? [] : ['', `to take the losing image after all: ./tandem conflicts replay ${id}`]),
+    ...(winner === null ? [] : ['', 'to take the losing image after all:', `  ./tandem conflicts replay ${id}`]),
   ];
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
 }
