@@ -97,7 +97,7 @@ test('a client package is imported in its own folder alone', () => {
 });
 
 test('the pure folders touch no client, no file, no process, no clock', () => {
-  const pure = /^(cdc\/change|cdc\/resolve|chaos\/checkers|shared\/(kernel|clock|unit)|services\/[^/]+\/domain)\//;
+  const pure = /^(cdc\/change|cdc\/resolve|cdc\/debezium|chaos\/checkers|shared\/(kernel|clock|unit)|services\/[^/]+\/domain)\//;
   const drawers = /^(node:(fs|net|http|child_process|worker_threads|os|process|dgram)|mysql2|ioredis|kafkajs|etcd3|redlock|@grpc|fastify|pino|undici)/;
   const byImport = imports.filter((edge) => pure.test(edge.file) && edge.isPackage && drawers.test(edge.target)).map((edge) => `${edge.file} imports ${edge.target}`);
   const clock = /\bDate\.now\(|\bnew Date\(\)|\bprocess\.env\b|\bMath\.random\(/;
