@@ -4,6 +4,8 @@ import type { Apply } from './apply.ts';
 import type { LagSample } from './lag.ts';
 import type { Applied } from './partition-apply.ts';
 
+const BATCH_BUCKETS: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+
 /** What apply reports as it happens. */
 export interface ApplyObserver {
   applied(applied: Applied): void;
@@ -26,11 +28,24 @@ export function observeApply(metrics: Metrics, current: () => Apply | undefined)
     for (const { partition, trouble } of current()?.partitions ?? []) report(trouble === null ? 0 : 1, { partition });
   });
   metrics.observe('tandem_apply_changes_ahead', 'Changes whose version was far ahead of the local clock.', [], (report) => report(current()?.changesAhead ?? 0));
+  metrics.observe('tandem_apply_schema_waiting', '1 while a partition waits for what the schema here lacks, by table and column.', ['table', 'column'], (report) => {
+    const waits = (current()?.partitions ?? []).flatMap(({ waitsFor }) => (waitsFor === null ? [] : [waitsFor]));
+    for (const { table, column } of waits) report(1, { table, column: column ?? '' });
+  });
+  metrics.observe('tandem_apply_parked_unit', '1 for each unit whose changes wait behind one that could not be written.', ['unit'], (report) => {
+    for (const unit of current()?.parkedUnits ?? []) report(1, { unit });
+  });
+  const letters = metrics.counter('tandem_apply_dead_letters_total', 'Changes parked instead of written: their own (poison), or of a waiting unit (held).', ['kind', 'unit']);
+  const batchRows = metrics.histogram('tandem_apply_batch_rows', 'Changes written by one transaction.', { buckets: BATCH_BUCKETS });
+  const spent = metrics.counter('tandem_apply_spent_ms_total', 'Time by what it was spent on: decode, write (deciding and building statements), wait (server), commit.', ['on']);
   return {
-    applied: ({ report }) => {
+    applied: ({ report, changes, spentMs }) => {
       rows.add(report.applied);
       duplicates.add(report.duplicates + report.stale);
-      for (const { kind } of report.conflicts) conflicts.add(1, { kind });
+      batchRows.record(changes.length);
+      for (const [kind, count] of Object.entries(report.conflicts)) conflicts.add(count, { kind });
+      for (const { kind, unit } of report.letters) letters.add(1, { kind, unit: unit ?? 'unknown' });
+      for (const [on, ms] of Object.entries(spentMs)) spent.add(Math.max(0, ms), { on });
     },
     lag: (sample) => lagMs.record(Math.max(0, sample.lagMs)),
   };

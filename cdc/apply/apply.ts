@@ -2,36 +2,54 @@
  * One region's apply: the peer's topic → this region's database, each partition on its own, in sessions.
  *
  * Invariants: it can be killed at any instruction and started again, any number of times, even twice at once; the outcome
- * is the same. A session ends when its consumer does (Kafka is away, a gap); the next begins at the checkpoints. While
- * there is none, it says why in `trouble`, and the last ten minutes of lag can still be asked for.
+ * is the same. A session ends when its consumer does (Kafka is away, a gap), or when it is paused; the next begins at the
+ * checkpoints. While there is none, it says why in `trouble`, and the last ten minutes of lag can still be asked for.
  * Deliberately absent: HTTP, environment (main.ts), and how a change is written (partition-apply.ts).
  */
+import type { ConflictRules } from '../../shared/schema/conflict-rules.ts';
+import { NO_RULES } from '../../shared/schema/conflict-rules.ts';
+import { loadConflictRules } from '../../shared/schema/conflict-rules-file.ts';
 import type { LogSink } from '../../shared/kernel/log-sink.ts';
 import type { Regions } from '../../shared/kernel/region.ts';
 import { runSessions } from '../../shared/kernel/sessions.ts';
-import { TandemError, isTandemError } from '../../shared/kernel/tandem-error.ts';
+import { isTandemError } from '../../shared/kernel/tandem-error.ts';
 import type { KafkaConsumer } from '../../shared/kafka/consumer.ts';
 import type { KafkaClient } from '../../shared/kafka/kafka.ts';
-import type { PartitionOffsets } from '../../shared/kafka/message.ts';
+import type { IncomingMessage, PartitionOffsets } from '../../shared/kafka/message.ts';
 import type { MysqlConfig } from '../../shared/mysql/database.ts';
 import { openRawConnection } from '../../shared/mysql/raw-connection.ts';
-import { HEARTBEAT_TABLE } from '../../shared/schema/tables.ts';
+import type { RawConnection } from '../../shared/mysql/raw-connection.ts';
+import { decodeChange } from '../change/codec.ts';
 import { changeTopic } from '../change/envelope.ts';
 import { firstOffset, logFirstOffset } from '../transport/change-consumer.ts';
+import { Announcer } from './announcer.ts';
 import type { ApplyObserver } from './apply-metrics.ts';
-
+import { ApplyTally } from './apply-tally.ts';
+import type { ApplyStats } from './apply-tally.ts';
 import type { DeadLetters } from './dead-letters.ts';
-import { DriftWatch } from './drift-watch.ts';
-import { LagRing, parseServerTime } from './lag.ts';
-import type { Applied } from './partition-apply.ts';
+import { LetterDesk } from './letter-desk.ts';
+import { announcementsOf, waitingAnnouncements } from './letter-news.ts';
+import type { LagRing } from './lag.ts';
 import { PartitionApply } from './partition-apply.ts';
-import type { Limits } from './pending.ts';
-import { TableCatalog } from './table-catalog.ts';
+import type { Applied } from './partition-apply.ts';
+import type { Poison } from './partition-writer.ts';
+import type { Decode, Limits } from './pending.ts';
+import { moveCheckpoints } from './reset.ts';
+import type { ResetPartition, ResetRequest } from './reset.ts';
+
+export type { ApplyStats } from './apply-tally.ts';
+export type { ResetPartition, ResetRequest } from './reset.ts';
 
 /** A killed apply is missed after this long; brokers accept nothing below 6 s by default. */
 const SESSION_TIMEOUT_MS = 6_000;
 const PARTITIONS_MAX = 64;
 const BACKOFF_MS = { first: 200, max: 2_000 } as const;
+/** A batch is whole transactions up to either of these; a larger transaction is written in steps of this size. */
+const BATCH_LIMITS: Limits = { rows: 1_000, bytes: 1024 * 1024 };
+const POISON: Poison = { tries: 5, policy: 'pause-unit' };
+/** What waits undecoded, over all partitions: with their batches and what kafkajs holds it stays far below 256 MiB. */
+const INBOX_BYTES_TOTAL = 8 * 1024 * 1024;
+const FETCH_BYTES = { partition: 512 * 1024, total: 4 * 1024 * 1024 } as const;
 /**
  * As lenient as the source may have been: a zero date or a zero in a key column that stood there must stand here. Foreign
  * keys cannot hold while a transaction's partitions arrive one by one.
@@ -51,18 +69,19 @@ export interface ApplyDeps {
   readonly mysql: MysqlConfig;
   /** The peer's Kafka. */
   readonly kafka: KafkaClient;
+  /** This region's: dead letters are announced there. Without it they are not announced. */
+  readonly ownKafka?: KafkaClient | undefined;
   readonly log: LogSink;
   readonly observer?: ApplyObserver;
-  readonly limits?: Limits;
+  readonly limits?: Limits | undefined;
+  readonly poison?: Poison | undefined;
+  /** Path of the conflict rules; the shipped ones by default. */
+  readonly rulesFile?: string | undefined;
+  /** The replicated tables, which rules are checked against; those of the schema by default. */
+  readonly tables?: readonly string[] | undefined;
+  /** One for each start of a partition from its checkpoint; Tandem's own envelope by default. */
+  readonly decoder?: (() => Decode) | undefined;
   readonly nowMs?: () => number;
-}
-
-export interface ApplyStats {
-  rowsApplied: number;
-  duplicates: number;
-  stale: number;
-  transactions: number;
-  readonly conflictsByKind: Map<string, number>;
 }
 
 export interface Apply {
@@ -96,44 +115,55 @@ export interface PartitionStatus {
   readonly waitsFor: { readonly table: string; readonly column: string | null } | null;
 }
 
-export interface ResetRequest {
-  readonly partition?: number;
-  /** An offset only together with a partition. */
-  readonly to: 'start' | 'end' | bigint;
-}
-
-export interface ResetPartition { readonly partition: number; readonly from: bigint | null; readonly to: bigint }
-
 /** Starts at once; a Kafka or a database that is away is waited for. */
 export function startApply(deps: ApplyDeps): Apply {
   return new RunningApply(deps);
 }
 
+interface Entry { readonly apply: PartitionApply; high: bigint }
+
 class RunningApply implements Apply {
-  readonly stats: ApplyStats = { rowsApplied: 0, duplicates: 0, stale: 0, transactions: 0, conflictsByKind: new Map() };
-  readonly lag = new LagRing();
   readonly #deps: ApplyDeps;
-  readonly #drift: DriftWatch;
-  readonly #nowMs: () => number;
+  readonly #tally: ApplyTally;
+  readonly #desk: LetterDesk;
+  readonly #announcer: Announcer | undefined;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
-  #partitions = new Map<number, { readonly apply: PartitionApply; high: bigint }>();
+  #rules: ConflictRules = NO_RULES;
+  #partitions = new Map<number, Entry>();
   #trouble: string | null = 'starting';
+  /** Ends the session that is running, for a pause or a reset. */
+  #session = new AbortController();
+  #sessionOver: Promise<void> = Promise.resolve();
+  #resumed: PromiseWithResolvers<void> | undefined;
 
   constructor(deps: ApplyDeps) {
     this.#deps = deps;
-    this.#nowMs = deps.nowMs ?? Date.now;
-    this.#drift = new DriftWatch({ nowMs: this.#nowMs, regions: deps.regions, log: deps.log });
+    const { region, peer, mysql, ownKafka, log } = deps;
+    this.#tally = new ApplyTally({ nowMs: deps.nowMs ?? Date.now, regions: deps.regions, log, observer: deps.observer });
+    this.#announcer = ownKafka === undefined ? undefined : new Announcer({ kafka: ownKafka, region, log });
+    this.#desk = new LetterDesk({
+      source: peer, database: mysql.database, connect: () => this.#connect(), rules: () => this.#rules,
+      decode: (message) => decodeWhole(deps.decoder?.(), message),
+    });
     this.#running = this.#run(this.#stopping.signal);
   }
 
+  get stats(): ApplyStats {
+    return this.#tally.stats;
+  }
+
+  get lag(): LagRing {
+    return this.#tally.lag;
+  }
+
   get changesAhead(): number {
-    return this.#drift.changesAhead;
+    return this.#tally.changesAhead;
   }
 
   get partitions(): readonly PartitionStatus[] {
-    return [...this.#partitions].map(([partition, { apply, high }]) => ({
-      partition, next: apply.next, high, behind: high > apply.next ? high - apply.next : 0n, trouble: apply.trouble, waitsFor: null,
+    return [...this.#partitions].toSorted(([a], [b]) => a - b).map(([partition, { apply, high }]) => ({
+      partition, next: apply.next, high, behind: high > apply.next ? high - apply.next : 0n, trouble: apply.trouble, waitsFor: apply.waitsFor,
     }));
   }
 
@@ -142,53 +172,96 @@ class RunningApply implements Apply {
   }
 
   get isPaused(): boolean {
-    return false;
+    return this.#resumed !== undefined;
   }
 
   get parkedUnits(): readonly number[] {
-    return [];
+    return [...new Set([...this.#partitions.values()].flatMap(({ apply }) => [...apply.parkedUnits]))].toSorted((a, b) => a - b);
   }
 
   get deadLetters(): DeadLetters {
-    throw new TandemError('internal', 'not there yet');
+    return this.#desk;
   }
 
   pause(): void {
-    throw new TandemError('internal', 'not there yet');
+    this.#resumed ??= Promise.withResolvers();
+    this.#session.abort(new Error('apply pauses'));
   }
 
   resume(): void {
-    throw new TandemError('internal', 'not there yet');
+    this.#resumed?.resolve();
+    this.#resumed = undefined;
   }
 
-  reset(_request: ResetRequest): Promise<readonly ResetPartition[]> {
-    throw new TandemError('internal', 'not there yet');
+  async reset(request: ResetRequest): Promise<readonly ResetPartition[]> {
+    const wasPaused = this.isPaused;
+    this.pause();
+    try {
+      await this.#sessionOver;
+      const { kafka, peer, log } = this.#deps;
+      const connection = await this.#connect();
+      try {
+        const moved = await moveCheckpoints(connection, { source: peer, offsets: await kafka.topicOffsets(changeTopic(peer)), request });
+        log.warn({ partitions: moved.map(({ partition, from, to }) => `${partition}: ${from} -> ${to}`) }, 'checkpoints were reset');
+        return moved;
+      } finally {
+        await connection.close();
+      }
+    } finally {
+      if (!wasPaused) this.resume();
+    }
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('apply stops'));
+    this.resume();
     await this.#running;
+    await Promise.all([this.#desk.close(), this.#announcer?.close()]);
   }
 
   #run(signal: AbortSignal): Promise<void> {
     return runSessions({
       signal,
       backoffMs: BACKOFF_MS,
-      run: (session) => this.#runSession(session),
+      run: async () => {
+        const over = Promise.withResolvers<void>();
+        this.#session = new AbortController();
+        this.#sessionOver = over.promise;
+        // Asked for between two sessions, it must not wait for the next one to end.
+        if (this.isPaused) this.#session.abort(new Error('apply pauses'));
+        try {
+          await this.#runSession(AbortSignal.any([signal, this.#session.signal]));
+        } finally {
+          over.resolve();
+          await this.#whilePaused(signal);
+        }
+      },
       onFailure: (error) => {
+        if (this.#session.signal.aborted) return;
         this.#trouble = isTandemError(error) ? `${error.code}: ${error.message}` : String(error);
         this.#deps.log.error({ err: error }, 'apply starts over from its checkpoints');
       },
     });
   }
 
+  async #whilePaused(signal: AbortSignal): Promise<void> {
+    if (this.#resumed === undefined || signal.aborted) return;
+    this.#trouble = null;
+    this.#deps.log.info({}, 'apply pauses');
+    await this.#resumed.promise;
+    this.#deps.log.info({}, 'apply goes on');
+  }
+
   /** Runs until the consumer fails or the signal aborts; either way it throws. */
   async #runSession(signal: AbortSignal): Promise<never> {
+    signal.throwIfAborted();
+    await this.#prepare();
     const failure = Promise.withResolvers<never>();
     failure.promise.catch(() => {});
     signal.addEventListener('abort', () => failure.reject(signal.reason), { once: true });
     const consumer = this.#consumer((error) => failure.reject(error));
     try {
+      signal.throwIfAborted();
       await Promise.race([consumer.start(), failure.promise]);
       this.#trouble = null;
       return await failure.promise;
@@ -200,6 +273,18 @@ class RunningApply implements Apply {
     }
   }
 
+  /** Rules are read for each session: a migration may have added what they need. */
+  async #prepare(): Promise<void> {
+    const { rulesFile, tables, peer } = this.#deps;
+    const connection = await this.#connect();
+    try {
+      this.#rules = await loadConflictRules(connection, { file: rulesFile, tables });
+      if (this.#announcer !== undefined) this.#announcer.announce(await waitingAnnouncements(connection, peer));
+    } finally {
+      await connection.close();
+    }
+  }
+
   #consumer(onFatal: (error: unknown) => void): KafkaConsumer {
     const { kafka, region, peer } = this.#deps;
     return kafka.consumer({
@@ -207,7 +292,9 @@ class RunningApply implements Apply {
       topic: changeTopic(peer),
       concurrency: PARTITIONS_MAX,
       sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      fetchBytes: FETCH_BYTES,
       startAt: (partition, offsets) => this.#startAt(partition, offsets),
+      onAssigned: (assigned) => void this.#release(assigned),
       eachBatch: async (batch) => {
         const entry = this.#entry(batch.partition);
         entry.high = batch.highWatermark;
@@ -225,19 +312,27 @@ class RunningApply implements Apply {
     return first.offset;
   }
 
-  #entry(partition: number): { readonly apply: PartitionApply; high: bigint } {
+  /** Ends what belongs to somebody else now. */
+  async #release(assigned: readonly number[]): Promise<void> {
+    const gone = [...this.#partitions].filter(([partition]) => !assigned.includes(partition));
+    for (const [partition] of gone) this.#partitions.delete(partition);
+    await Promise.all(gone.map(([, { apply }]) => apply.close()));
+  }
+
+  #entry(partition: number): Entry {
     const known = this.#partitions.get(partition);
     if (known !== undefined) return known;
-    const { mysql, log, peer, limits } = this.#deps;
-    const entry = {
+    const { mysql, log, peer, limits = BATCH_LIMITS, poison = POISON, decoder } = this.#deps;
+    const entry: Entry = {
       high: 0n,
       apply: new PartitionApply({
         key: { source: peer, partition },
-        connect: () => openRawConnection(mysql, { role: 'apply', session: SESSION }),
-        catalog: new TableCatalog(mysql.database),
-        log,
-        signal: this.#stopping.signal,
-        limits,
+        database: mysql.database,
+        connect: () => this.#connect(),
+        rules: this.#rules,
+        log, limits, poison,
+        inboxBytes: Math.max(FETCH_BYTES.partition, INBOX_BYTES_TOTAL / PARTITIONS_MAX),
+        decoder: decoder ?? (() => decodeMessage),
         onApplied: (applied) => this.#note(applied),
       }),
     };
@@ -246,24 +341,21 @@ class RunningApply implements Apply {
   }
 
   #note(applied: Applied): void {
-    const { partition, changes, report } = applied;
-    const atMs = this.#nowMs();
-    this.#deps.observer?.applied(applied);
-    for (const change of changes) {
-      this.#drift.observe(change);
-      if (change.table !== HEARTBEAT_TABLE) continue;
-      const at = change.after?.['at'];
-      if (typeof at !== 'string') continue;
-      const sample = { atMs, lagMs: atMs - parseServerTime(at), partition };
-      this.lag.add(sample);
-      this.#deps.observer?.lag(sample);
-    }
-    this.stats.transactions += 1;
-    this.stats.rowsApplied += report.applied;
-    this.stats.duplicates += report.duplicates;
-    this.stats.stale += report.stale;
-    for (const { kind } of report.conflicts) {
-      this.stats.conflictsByKind.set(kind, (this.stats.conflictsByKind.get(kind) ?? 0) + 1);
-    }
+    this.#tally.note(applied);
+    const { letters } = applied.report;
+    if (letters.length > 0) this.#announcer?.announce(announcementsOf({ source: this.#deps.peer, partition: applied.partition }, letters));
   }
+
+  #connect(): Promise<RawConnection> {
+    return openRawConnection(this.#deps.mysql, { role: 'apply', session: SESSION, scripts: true });
+  }
+}
+
+function decodeMessage({ value }: IncomingMessage): ReturnType<typeof decodeChange> {
+  return decodeChange(value.toString('utf8'));
+}
+
+function decodeWhole(decode: Decode | undefined, message: Buffer): ReturnType<typeof decodeChange> {
+  const change = decode?.({ offset: 0n, key: null, value: message, headers: {}, timestampMs: 0 }) ?? null;
+  return change ?? decodeChange(message.toString('utf8'));
 }

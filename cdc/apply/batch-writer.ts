@@ -1,30 +1,66 @@
 /**
- * Writes changes into the target inside one open transaction: reads what stands there, lets resolve decide, writes the outcome.
+ * Writes changes into the target inside one open transaction: reads or assumes what stands there, lets resolve decide, and
+ * makes the statements of the outcome.
  *
- * Invariants: changes of a row are decided in their order; each is decided against what the ones before it left. In
- * 'folded' mode only a row's last image is written, deletes before updates before inserts; in 'literal' mode every change
- * is written as it comes, which is what a unique key that changes hands within a transaction needs.
- * Deliberately absent: begin, commit and the checkpoint (target-transaction.ts), and what to do about errors (partition-apply.ts).
+ * Three ways, from the fastest to the one that always works:
+ * - assumed, table by table: every row is taken to stand as its change's writer saw it. One UPDATE joins id and expected version,
+ *   so it meets fewer rows where that is wrong; INSERT fails on a row that stands, and tombstones are looked at afterwards. Whatever
+ *   does not fit is a WrongAssumption, after which the table's rows are read first for a while.
+ * - bulk: rows are read and locked; only a row's last image is written, deletes before updates before inserts.
+ * - literal: each change is read, decided and written as it comes, which is what a unique key that changes hands within a
+ *   transaction needs, and what tells which change is at fault.
+ *
+ * Deliberately absent: begin, commit and the checkpoint (target-transaction.ts), and what to do about errors (partition-writer.ts).
  */
-import type { Version } from '../../shared/clock/hlc.ts';
-import { isTandemError } from '../../shared/kernel/tandem-error.ts';
-import type { RawConnection } from '../../shared/mysql/raw-connection.ts';
+import { TandemError } from '../../shared/kernel/tandem-error.ts';
+import { HEARTBEAT_TABLE } from '../../shared/schema/tables.ts';
+import type { ConflictRules } from '../../shared/schema/conflict-rules.ts';
 import type { Change, Image } from '../change/envelope.ts';
-import { VERSION_COLUMNS, versionOf } from '../change/image.ts';
-import { conflictRow } from '../resolve/conflict-row.ts';
-import type { ConflictParts, ConflictRow } from '../resolve/conflict-row.ts';
-import { decide, takesRemote } from '../resolve/decide.ts';
-import type { Decision } from '../resolve/decide.ts';
-import * as store from './row-store.ts';
+import { rulesOf } from '../resolve/table-rules.ts';
+import { assumedPlan, tombstonesAmong } from './assumed-plan.ts';
+import type { AssumedPlan } from './assumed-plan.ts';
+import { ConflictNotes } from './conflict-notes.ts';
+import type { Decided } from './conflict-notes.ts';
+import { causeOf, collidingKey, columnNamed, isDataFault } from './faults.ts';
+import { heldLetter, poisonLetter } from './letters.ts';
+import type { Delivery, Letter, PoisonPolicy } from './letters.ts';
+import { loadStates } from './load-states.ts';
+import type { TableChanges } from './load-states.ts';
+import { tombstoneOf, writeOf } from './row-state.ts';
+import type { RowState } from './row-state.ts';
+import * as sql from './statements.ts';
 import type { TableCatalog, TargetTable } from './table-catalog.ts';
+import type { OpenTransaction } from './target-transaction.ts';
 
-export type WriteMode = 'folded' | 'literal';
+export type WriteMode = 'bulk' | 'literal';
 
 export interface WriteReport {
   readonly applied: number;
   readonly duplicates: number;
   readonly stale: number;
-  readonly conflicts: readonly ConflictRow[];
+  /** How many conflicts there were, by kind. */
+  readonly conflicts: Readonly<Record<string, number>>;
+  readonly letters: readonly Letter[];
+}
+
+export interface WriteResult {
+  readonly report: WriteReport;
+  /** What is still to be sent, before or with COMMIT. */
+  readonly statements: readonly string[];
+}
+
+export interface WriteContext {
+  readonly catalog: TableCatalog;
+  readonly rules: ConflictRules;
+  readonly mode: WriteMode;
+  /** Units whose changes wait. */
+  readonly parked: ReadonlySet<number>;
+  /** Set for the try after which a change that fails is parked; null: it fails the batch. */
+  readonly poison: { readonly policy: PoisonPolicy; readonly tries: number } | null;
+  /** May rows of this table be taken to stand as the writers saw them? */
+  readonly mayAssume: (table: string) => boolean;
+  /** True for a change that has been here, so that a conflict of it is on record already. */
+  readonly isRepeated: (change: Change) => boolean;
 }
 
 /** A unique key of another row stands in the way of this change. */
@@ -32,171 +68,188 @@ export class UniqueCollision extends Error {
   readonly change: Change;
   readonly table: TargetTable;
   readonly key: string;
+  /** The row as it was to stand: of a merged table, not always the change's own image. */
+  readonly image: Image;
 
-  constructor(change: Change, table: TargetTable, key: string) {
+  constructor(change: Change, table: TargetTable, key: string, image: Image) {
     super(`${table.name} ${change.id} collides on ${key}`);
     this.change = change;
     this.table = table;
     this.key = key;
+    this.image = image;
   }
 }
 
-interface RowState {
-  readonly table: TargetTable;
-  readonly id: string;
-  /** Does the row stand in the database, as far as statements have been sent? */
-  stands: boolean;
-  version: Version | null;
-  tombstone: Version | null;
-  unit: number;
-  /** Of what the changes so far have made of the row; null: deleted. undefined: untouched. */
-  image: Image | null | undefined;
-  isDirty: boolean;
-  isTombstoneDirty: boolean;
+/** This very change cannot be written, whatever else is. */
+export class ChangeFault extends Error {
+  readonly change: Change;
+
+  constructor(change: Change, cause: unknown) {
+    super(`${change.table} ${change.id}: ${causeOf(cause).cause}`, { cause });
+    this.change = change;
+  }
 }
 
-/** A conflict whose local image may still have to be read: undefined means that the database has it. */
-interface Met { readonly table: TargetTable; readonly parts: ConflictParts; readonly localImage: Image | null | undefined }
+/** Rows did not stand as they were taken to: the batch is written again, and those tables are read first. */
+export class WrongAssumption extends Error {
+  readonly tables: readonly string[];
 
-/** Throws UniqueCollision in 'literal' mode, db-duplicate in 'folded' mode, apply-schema-behind in both. */
-export async function writeChanges(
-  connection: RawConnection, catalog: TableCatalog, changes: readonly Change[], mode: WriteMode,
-): Promise<WriteReport> {
-  const report = { applied: 0, duplicates: 0, stale: 0, conflicts: [] as ConflictRow[] };
-  const states = await loadStates(connection, catalog, changes);
-  const met: Met[] = [];
-  for (const change of changes) {
-    const state = states.get(keyOf(change));
-    if (state === undefined) continue;
-    const decision = decide({ op: change.op, version: change.version, beforeVersion: beforeVersionOf(change) }, state.version, state.tombstone);
-    if (decision.kind === 'duplicate') report.duplicates += 1;
-    if (decision.kind === 'stale') report.stale += 1;
-    if (decision.kind === 'conflict') met.push(meet(state, change, decision));
-    // In literal mode the row is about to change under the conflict that wants to show it.
-    if (mode === 'literal') report.conflicts.push(...(await describe(connection, met.splice(0))));
-    if (!takesRemote(decision)) continue;
-    report.applied += 1;
-    take(state, change);
-    if (mode === 'literal') await flushOne(connection, state, change);
+  constructor(tables: readonly string[]) {
+    super(`rows of ${tables.join(', ')} stand otherwise than their writers saw them`);
+    this.tables = tables;
   }
-  report.conflicts.push(...(await describe(connection, met)));
-  if (mode === 'folded') await flushFolded(connection, [...states.values()]);
-  await store.noteConflicts(connection, report.conflicts);
-  return report;
 }
 
-async function loadStates(connection: RawConnection, catalog: TableCatalog, changes: readonly Change[]): Promise<Map<string, RowState>> {
-  const byTable = new Map<string, { table: TargetTable; ids: Set<string>; units: Map<string, number> }>();
-  for (const change of changes) {
-    // Asked for each change: two changes of one table may carry different columns.
-    const table = await catalog.tableOf(connection, change);
-    const entry = byTable.get(change.table) ?? { table, ids: new Set(), units: new Map() };
-    entry.ids.add(change.id);
-    entry.units.set(change.id, change.unit);
-    byTable.set(change.table, { ...entry, table });
+/** Throws UniqueCollision and ChangeFault in 'literal' mode, db-duplicate and WrongAssumption in 'bulk' mode, apply-schema-behind in both. */
+export async function writeChanges(transaction: OpenTransaction, context: WriteContext, deliveries: readonly Delivery[]): Promise<WriteResult> {
+  return context.mode === 'bulk' ? await writeBulk(transaction, context, deliveries) : await writeLiteral(transaction, context, deliveries);
+}
+
+async function writeBulk(transaction: OpenTransaction, context: WriteContext, deliveries: readonly Delivery[]): Promise<WriteResult> {
+  const tally = new Tally();
+  const changes: Change[] = [];
+  for (const delivery of deliveries) {
+    if (isHeld(delivery.change, context.parked)) tally.letters.push(heldLetter(delivery));
+    else changes.push(delivery.change);
   }
-  const states = new Map<string, RowState>();
-  for (const name of [...byTable.keys()].toSorted()) {
-    const { table, ids, units } = byTable.get(name) as NonNullable<ReturnType<typeof byTable.get>>;
-    const versions = await store.lockVersions(connection, name, [...ids]);
-    const tombstones = await store.lockTombstones(connection, name, [...ids].filter((id) => !versions.has(id)));
-    for (const id of ids) {
-      const version = versions.get(id) ?? null;
-      states.set(`${name}:${id}`, {
-        table, id, stands: version !== null, version, tombstone: tombstones.get(id) ?? null,
-        unit: units.get(id) ?? 0, image: undefined, isDirty: false, isTombstoneDirty: false,
-      });
+  const tables = await tablesOf(transaction, context, changes);
+  const plans: AssumedPlan[] = [];
+  const read: TableChanges[] = [];
+  for (const each of tables) {
+    const plan = context.mayAssume(each.table.name) ? assumedPlan(each) : null;
+    if (plan === null) read.push(each);
+    else plans.push(plan);
+  }
+  const states = await sendFirst(transaction, plans, read);
+  for (const { changes: its } of plans) tally.applied += its;
+  const notes = new ConflictNotes();
+  for (const { changes: its, table } of read) {
+    for (const change of its) {
+      const state = states.get(`${table.name}:${change.id}`) as RowState;
+      tally.count(notes.decide(state, change, context.isRepeated));
     }
   }
-  return states;
+  const conflicts = await notes.rows(transaction);
+  return { report: tally.report(), statements: [...flushBulk([...states.values()]), ...sql.noteConflicts(conflicts)] };
 }
 
-function take(state: RowState, change: Change): void {
-  state.unit = change.unit;
-  if (change.op === 'd') {
-    state.version = null;
-    state.tombstone = change.version;
-    state.image = null;
-    state.isTombstoneDirty = true;
-  } else {
-    state.version = change.version;
-    state.image = change.after;
+/** What is assumed is written, and what is not is read, in one packet. */
+async function sendFirst(transaction: OpenTransaction, plans: readonly AssumedPlan[], read: readonly TableChanges[]): Promise<Map<string, RowState>> {
+  const updates = plans.flatMap((plan) => plan.updates);
+  const others = plans.flatMap((plan) => plan.others);
+  return await loadStates(transaction, read, [...updates.map((update) => update.sql), ...others], (results) => {
+    const missed = updates.some(({ rows }, i) => results[i]?.affectedRows !== rows);
+    if (missed || tombstonesAmong(results.slice(updates.length))) throw new WrongAssumption(plans.map(({ table }) => table.name));
+  });
+}
+
+async function writeLiteral(transaction: OpenTransaction, context: WriteContext, deliveries: readonly Delivery[]): Promise<WriteResult> {
+  const tally = new Tally();
+  const parked = new Set(context.parked);
+  for (const delivery of deliveries) {
+    const { change } = delivery;
+    if (isHeld(change, parked)) {
+      tally.letters.push(heldLetter(delivery));
+      continue;
+    }
+    try {
+      if (context.poison !== null) await transaction.run(['SAVEPOINT before_change']);
+      await writeOne(transaction, context, change, tally);
+    } catch (error) {
+      if (!isDataFault(error) || transaction.connection.isLost) throw error;
+      if (isBehind(context, change)) throw schemaBehind(change, error);
+      if (context.poison === null) throw new ChangeFault(change, error);
+      await transaction.run(['ROLLBACK TO SAVEPOINT before_change']);
+      tally.letters.push(poisonLetter(delivery, error, context.poison.tries, context.poison.policy));
+      if (context.poison.policy === 'pause-unit') parked.add(change.unit);
+    }
   }
-  state.isDirty = true;
+  return { report: tally.report(), statements: [] };
 }
 
-function meet(state: RowState, change: Change, decision: Extract<Decision, { kind: 'conflict' }>): Met {
-  const parts: ConflictParts = {
-    table: change.table, rowId: change.id, unit: change.unit, kind: decision.conflict,
-    rule: decision.conflict === 'unique' ? 'unique' : 'lww',
-    outcome: decision.conflict === 'unique' ? 'set-aside' : decision.winner === 'remote' ? 'took-remote' : 'kept-local',
-    local: (state.version ?? state.tombstone) as Version,
-    remote: change.version,
-    localImage: null,
-    remoteImage: change.after ?? change.before,
-  };
-  return { table: state.table, parts, localImage: state.image };
-}
-
-/** Nothing of the batch has been written to these rows yet: what the database shows is what the change met. */
-async function describe(connection: RawConnection, met: readonly Met[]): Promise<ConflictRow[]> {
-  const unread = met.filter(({ localImage }) => localImage === undefined);
-  const images = new Map<string, Image>();
-  for (const table of new Set(unread.map((each) => each.table))) {
-    const ids = unread.filter((each) => each.table === table).map(({ parts }) => parts.rowId);
-    for (const [id, image] of await store.readImages(connection, table, [...new Set(ids)])) images.set(`${table.name}:${id}`, image);
-  }
-  return met.map(({ parts, localImage }) =>
-    conflictRow({ ...parts, localImage: localImage === undefined ? (images.get(`${parts.table}:${parts.rowId}`) ?? null) : localImage }));
-}
-
-async function flushOne(connection: RawConnection, state: RowState, change: Change): Promise<void> {
+async function writeOne(transaction: OpenTransaction, context: WriteContext, change: Change, tally: Tally): Promise<void> {
+  const [its] = await tablesOf(transaction, context, [change]);
+  if (its === undefined) return;
+  const { table } = its;
+  const [state] = [...(await loadStates(transaction, [its])).values()];
+  if (state === undefined) return;
+  const notes = new ConflictNotes();
+  const decided = notes.decide(state, change, context.isRepeated);
+  // Before the row changes under the conflict that wants to show it.
+  const conflicts = sql.noteConflicts(await notes.rows(transaction));
   try {
-    if (state.image === null) {
-      if (state.stands) await store.deleteRows(connection, state.table.name, [state.id]);
-      await store.putTombstones(connection, [tombstoneOf(state)]);
-    } else if (state.stands) await store.updateRow(connection, state.table, state.id, state.image as Image);
-    else await store.insertRows(connection, state.table, [state.image as Image]);
-    state.stands = state.image !== null;
-  } catch (e) {
-    const key = collidingKey(e);
-    throw key === undefined ? e : new UniqueCollision(change, state.table, key);
+    if (state.isDirty) await transaction.run(flushOne(state));
+  } catch (error) {
+    const key = collidingKey(error);
+    throw key === undefined || !state.image ? error : new UniqueCollision(change, table, key, state.image);
   }
+  if (conflicts.length > 0) await transaction.run(conflicts);
+  tally.count(decided);
+}
+
+/** By table in a fixed order. Changes of a table that was retired here are left out. */
+async function tablesOf(transaction: OpenTransaction, { catalog, rules }: WriteContext, changes: readonly Change[]): Promise<TableChanges[]> {
+  const tables: TableChanges[] = [];
+  for (const [name, its] of Map.groupBy(changes, ({ table }) => table)) {
+    let table: TargetTable | null = null;
+    // Asked for each change: two changes of one table may carry different columns.
+    for (const change of its) table = await catalog.tableOf(transaction.connection, change);
+    if (table !== null) tables.push({ table, rules: rulesOf(rules, name), changes: its });
+  }
+  return tables.toSorted((a, b) => (a.table.name < b.table.name ? -1 : 1));
+}
+
+function flushOne(state: RowState): string[] {
+  if (state.image === null) return [...(state.stands ? sql.deleteRows(state.table.name, [state.id]) : []), ...sql.putTombstones([tombstoneOf(state)])];
+  return state.stands ? [sql.updateRow(writeOf(state)).sql] : sql.insertRows([writeOf(state)]);
 }
 
 /** Deletes free unique values, updates may; so inserts come last. */
-async function flushFolded(connection: RawConnection, states: readonly RowState[]): Promise<void> {
+function flushBulk(states: readonly RowState[]): string[] {
   const dirty = states.filter((state) => state.isDirty);
-  const tables = [...new Set(dirty.map((state) => state.table))];
-  for (const table of tables) {
-    const gone = dirty.filter((state) => state.table === table && state.image === null && state.stands);
-    if (gone.length > 0) await store.deleteRows(connection, table.name, gone.map((state) => state.id));
+  const gone = Map.groupBy(dirty.filter((state) => state.image === null && state.stands), (state) => state.table.name);
+  const standing = dirty.filter((state) => state.image !== null);
+  return [
+    ...[...gone].flatMap(([table, its]) => sql.deleteRows(table, its.map((state) => state.id))),
+    ...sql.putTombstones(dirty.filter((state) => state.isTombstoneDirty).map(tombstoneOf)),
+    ...sql.updateRows(standing.filter((state) => state.stands).map((state) => writeOf(state))).map((update) => update.sql),
+    ...sql.insertRows(standing.filter((state) => !state.stands).map((state) => writeOf(state))),
+  ];
+}
+
+function schemaBehind({ table }: Change, cause: unknown): TandemError {
+  const column = columnNamed(cause);
+  return new TandemError('apply-schema-behind', `${table}${column === null ? '' : `.${column}`} here differs from the peer's, and a change of the peer does not fit it: ${causeOf(cause).cause}`, {
+    cause, details: { table, columns: column === null ? [] : [column] },
+  });
+}
+
+/** A value that does not fit a table which is not the source's waits for the table: it is not the value's fault. */
+function isBehind({ catalog }: WriteContext, { table, source }: Change): boolean {
+  const fingerprint = catalog.peek(table)?.fingerprint;
+  return source.schema !== undefined && fingerprint !== undefined && source.schema !== fingerprint;
+}
+
+/** Heartbeats say how far everything else has come; they wait for nothing. */
+function isHeld({ table, unit }: Change, parked: ReadonlySet<number>): boolean {
+  return parked.size > 0 && table !== HEARTBEAT_TABLE && parked.has(unit);
+}
+
+class Tally {
+  readonly letters: Letter[] = [];
+  applied = 0;
+  #duplicates = 0;
+  #stale = 0;
+  readonly #conflicts: Record<string, number> = {};
+
+  count({ kind, conflict, isWritten }: Decided): void {
+    if (isWritten) this.applied += 1;
+    if (kind === 'duplicate') this.#duplicates += 1;
+    if (kind === 'stale') this.#stale += 1;
+    if (conflict !== null) this.#conflicts[conflict] = (this.#conflicts[conflict] ?? 0) + 1;
   }
-  const tombstones = dirty.filter((state) => state.isTombstoneDirty).map(tombstoneOf);
-  if (tombstones.length > 0) await store.putTombstones(connection, tombstones);
-  for (const table of tables) {
-    const standing = dirty.filter((state) => state.table === table && state.image);
-    for (const state of standing) if (state.stands) await store.updateRow(connection, table, state.id, state.image as Image);
-    const fresh = standing.filter((state) => !state.stands).map((state) => state.image as Image);
-    if (fresh.length > 0) await store.insertRows(connection, table, fresh);
+
+  report(): WriteReport {
+    return { applied: this.applied, duplicates: this.#duplicates, stale: this.#stale, conflicts: this.#conflicts, letters: this.letters };
   }
-}
-
-function tombstoneOf(state: RowState): store.TombstoneRow {
-  return { table: state.table.name, id: state.id, unit: state.unit, version: state.tombstone as Version };
-}
-
-/** The name of the secondary key that a write collided on; undefined for other errors and for the primary key. */
-export function collidingKey(e: unknown): string | undefined {
-  if (!isTandemError(e, 'db-duplicate')) return undefined;
-  const key = e.details['key'];
-  return typeof key === 'string' && key !== 'PRIMARY' ? key : undefined;
-}
-
-function beforeVersionOf({ table, before }: Change): Version | null {
-  return before === null || before[VERSION_COLUMNS.hlc] === undefined ? null : versionOf(table, before);
-}
-
-function keyOf(change: Change): string {
-  return `${change.table}:${change.id}`;
 }

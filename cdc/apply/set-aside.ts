@@ -13,6 +13,7 @@ import type { Image } from '../change/envelope.ts';
 import { collisionVersion, decideCollision, isEndedBy, setAsideVersion } from '../resolve/collision.ts';
 import { conflictRow } from '../resolve/conflict-row.ts';
 import type { ConflictRow } from '../resolve/conflict-row.ts';
+import { resolve } from '../resolve/resolve.ts';
 import { rulesOf } from '../resolve/table-rules.ts';
 import type { TableRules } from '../resolve/table-rules.ts';
 import type { UniqueCollision } from './batch-writer.ts';
@@ -41,9 +42,9 @@ async function setAsideWithin(
   connection: RawConnection, rules: TableRules, { change, table, image }: UniqueCollision, columns: readonly string[],
 ): Promise<ConflictRow | null> {
   const isMerged = rules.merge !== null;
-  const [[holder]] = await rowsOf(connection, [sql.lockHolder(table, columns, image, isMerged)]);
+  const [[holder] = []] = await rowsOf(connection, [sql.lockHolder(table, columns, image, isMerged)]);
   if (holder === undefined || String(holder['id']) === change.id) return null;
-  const [[standingRow]] = await rowsOf(connection, sql.readImages(table, [String(holder['id'])]));
+  const [[standingRow] = []] = await rowsOf(connection, sql.readImages(table, [String(holder['id'])]));
   const standing: Row = {
     id: String(holder['id']), version: sql.versionOfRow(holder), merge: textOf(holder['merge']),
     image: standingRow === undefined ? null : imageOfRow(standingRow as RawRow, table.floats),
@@ -53,8 +54,8 @@ async function setAsideWithin(
   const lost = loser === 'incoming' ? incoming : standing;
   const version = setAsideVersion(collisionVersion(rules, lost));
   const unit = Number(lost.image?.['unit'] ?? change.unit);
-  const [[row]] = await rowsOf(connection, sql.lockRows(table.name, [lost.id], isMerged));
-  const [[grave]] = await rowsOf(connection, sql.lockTombstones(table.name, [lost.id]));
+  const [[row] = []] = await rowsOf(connection, sql.lockRows(table.name, [lost.id], isMerged));
+  const [[grave] = []] = await rowsOf(connection, sql.lockTombstones(table.name, [lost.id]));
   // The incoming row's older self may stand here; one that the tombstone does not reach means that the change lost anyway.
   if (row !== undefined && !isEndedBy(version, rules, { version: sql.versionOfRow(row), merge: textOf(row['merge']) })) return null;
   const statements: string[] = [];
@@ -64,8 +65,24 @@ async function setAsideWithin(
     table: table.name, rowId: lost.id, otherRowId: loser === 'incoming' ? standing.id : change.id, unit, kind: 'unique', rule: 'unique',
     outcome: 'set-aside', local: standing.version, remote: change.version, localImage: standing.image, remoteImage: image,
   });
-  await connection.script([...statements, ...sql.noteConflicts([conflict])]);
+  const displaced = loser === 'incoming' && row !== undefined ? await displacedBy(connection, rules, { change, table }, row) : [];
+  await connection.script([...statements, ...sql.noteConflicts([conflict, ...displaced])]);
   return conflict;
+}
+
+/**
+ * A write made here that the incoming row's writer had not seen: the change beats it, and then loses to another row. As the row
+ * is gone, the change will not be decided against it again; so it goes on record now, or its image would be nowhere.
+ */
+async function displacedBy(
+  connection: RawConnection, rules: TableRules, { change, table }: Pick<UniqueCollision, 'change' | 'table'>, row: Record<string, unknown>,
+): Promise<ConflictRow[]> {
+  const [[standing] = []] = await rowsOf(connection, sql.readImages(table, [change.id]));
+  const localImage = standing === undefined ? null : imageOfRow(standing as RawRow, table.floats);
+  const resolution = resolve(rules, change, { version: sql.versionOfRow(row), tombstone: null, merge: textOf(row['merge']), image: localImage });
+  if (resolution.kind !== 'conflict' || resolution.image === undefined) return [];
+  const { conflict: kind, rule, outcome, local, remote } = resolution;
+  return [conflictRow({ table: table.name, rowId: change.id, unit: change.unit, kind, rule, outcome, local, remote, localImage, remoteImage: change.after })];
 }
 
 async function rowsOf(connection: RawConnection, statements: readonly string[]): Promise<(readonly Record<string, unknown>[])[]> {

@@ -31,6 +31,8 @@ export interface ConsumedBatch {
   readonly highWatermark: bigint;
   /** Reads on from `offset`; the rest of this batch is void: return from the handler. */
   seek(offset: bigint): void;
+  /** Stops fetching this partition, others go on; the result resumes it. Returning from the handler first is in order. */
+  pause(): () => void;
   /** Call between long steps, else the group takes the partition away after sessionTimeoutMs. Never throws: see isStale. */
   heartbeat(): Promise<void>;
   /** True once the partition was taken away, the consumer stops, or seek was called: stop working on this batch. */
@@ -51,6 +53,8 @@ export interface ConsumerOptions {
   /** How many partitions are handled side by side, 1 by default; one partition is always in order. */
   readonly concurrency?: number;
   readonly sessionTimeoutMs?: number;
+  /** Bytes of one fetch, 1 MiB a partition and 10 MiB in all by default; a message that is larger comes all the same. */
+  readonly fetchBytes?: { readonly partition: number; readonly total: number };
 }
 
 export interface KafkaConsumer {

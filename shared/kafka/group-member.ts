@@ -66,6 +66,7 @@ export class GroupMember {
       rebalanceTimeout: REBALANCE_MS,
       heartbeatInterval: HEARTBEAT_MS,
       maxWaitTimeInMs: LONG_POLL_MS,
+      ...(options.fetchBytes === undefined ? {} : { maxBytesPerPartition: options.fetchBytes.partition, maxBytes: options.fetchBytes.total }),
       allowAutoTopicCreation: false,
       retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 20, restartOnFailure: async () => false },
     });
@@ -202,6 +203,7 @@ export class GroupMember {
         assignment.next.set(partition, offset);
         if (this.#assignment === assignment) this.#seek(partition, offset);
       },
+      pause: () => payload.pause(),
       heartbeat: async () => {
         try {
           await withDeadline('kafka heartbeat', SESSION_MS, () => payload.heartbeat());

@@ -81,7 +81,8 @@ async function answered(connection: Connection, sql: string, params: readonly un
 
 function answerOf(connection: Connection, sql: string, params: readonly unknown[]): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    connection.query({ sql, values: [...params] }, (error, result) => {
+    // Null: without values the driver must not look for placeholders, also not in the text of literals.
+    connection.query({ sql, values: params.length === 0 ? null : [...params] }, (error, result) => {
       if (error === null) resolve(result);
       else reject(error);
     });

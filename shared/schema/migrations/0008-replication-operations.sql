@@ -58,3 +58,6 @@ ALTER TABLE _heartbeats ADD COLUMN seen_hlc BIGINT UNSIGNED NOT NULL DEFAULT 0 A
 
 -- The peer's binlog position that a partition's applied changes reach: what comes again from before it is a repetition.
 ALTER TABLE _checkpoints ADD COLUMN position TEXT NULL AFTER next_offset;
+
+-- Asked in every transaction of apply: which units wait. holds_unit is 1 for the first waiting letter of such a unit only.
+ALTER TABLE _dead_letters ADD KEY holding (state, source, partition_no, holds_unit, unit);
