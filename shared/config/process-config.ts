@@ -56,6 +56,9 @@ export const changeConfig = {
   changePartitions: integer('TANDEM_CHANGE_PARTITIONS', { min: 1, max: 64, default: 4 }),
 } as const;
 
+/** For all who go by the conflict rules: migrate, capture and apply. The shipped file where none is named. */
+export const conflictRulesConfig = { conflictRules: optional(text('TANDEM_CONFLICT_RULES')) } as const;
+
 /** The database part of a configuration, in the shape of openDatabase. Reveals the password. */
 export function mysqlOf(config: ConfigOf<typeof mysqlConfig>): {
   host: string;

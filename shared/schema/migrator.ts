@@ -10,10 +10,14 @@ import { TandemError } from '../kernel/tandem-error.ts';
 import type { MysqlConfig } from '../mysql/database.ts';
 import { openRawConnection } from '../mysql/raw-connection.ts';
 import type { RawConnection } from '../mysql/raw-connection.ts';
+import { checkedRulesFile } from './conflict-rules-file.ts';
 import { wasRunBefore } from './lost-record.ts';
+import { mergedTables } from './merge-trigger.ts';
 import type { Migration } from './migrations.ts';
 import { removalsOf, tableOf } from './statement-shape.ts';
-import type { Phase } from './statement-shape.ts';
+import type { Phase, Removal } from './statement-shape.ts';
+import { readTableFacts } from './table-facts.ts';
+import type { TableFacts } from './table-facts.ts';
 import { REPLICATED_TABLES } from './tables.ts';
 import { triggersFor } from './triggers.ts';
 import type { Trigger } from './triggers.ts';
@@ -29,6 +33,8 @@ export interface MigratorOptions {
   readonly migrations: readonly Migration[];
   /** Which tables get version triggers, and make a database one with data; those of ./tables.ts by default. */
   readonly tables?: readonly string[] | undefined;
+  /** The file of conflict rules, for the triggers of merged tables; the shipped one by default. */
+  readonly rulesFile?: string | undefined;
   /** How long another migrator is waited for. */
   readonly lockWaitS: number;
 }
@@ -96,10 +102,15 @@ export class Migrator {
     await this.#connection.execute('INSERT INTO _migrations (migration, step, checksum) VALUES (?, ?, ?)', [migration, step.step, checksum]);
   }
 
-  /** Creates the wanted triggers that are missing, then drops Tandem's that are no longer wanted. Returns how many it created. */
-  async bringTriggers(): Promise<number> {
-    const { origin, tables, log } = this.#options;
-    const created = await bringTriggers(this.#connection, triggersFor(origin, tables));
+  /**
+   * Creates the wanted triggers that are missing, then drops Tandem's that are no longer wanted. Returns how many it created.
+   * `leaving` are columns that are about to be removed: no trigger may name them. Throws conflict-rules-invalid where the rules file does not fit the tables as they are now.
+   */
+  async bringTriggers(leaving: readonly Removal[] = []): Promise<number> {
+    const { origin, tables, rulesFile, log } = this.#options;
+    const facts = withoutColumns(await readTableFacts(this.#connection), leaving);
+    const rules = await checkedRulesFile({ file: rulesFile, facts, tables });
+    const created = await bringTriggers(this.#connection, triggersFor(origin, tables, mergedTables(rules, facts)));
     if (created > 0) log.info({ triggersCreated: created }, 'version triggers stand');
     return created;
   }
@@ -135,9 +146,12 @@ export class Migrator {
   }
 
   async #retire({ migration, statement }: Step): Promise<void> {
-    for (const { table, column } of removalsOf(statement)) {
+    const removals = removalsOf(statement);
+    for (const { table, column } of removals) {
       await this.#connection.execute('INSERT IGNORE INTO _retired (table_name, column_name, migration) VALUES (?, ?, ?)', [table, column ?? '', migration]);
     }
+    // HAZARD: a trigger that names a column fails every write from the moment the column is gone: it is made anew without it first.
+    if (removals.some(({ column }) => column !== null) && (await standingTriggers(this.#connection)).size > 0) await this.bringTriggers(removals);
   }
 }
 
@@ -184,11 +198,22 @@ function refuseUnknown(recorded: readonly string[], migrations: readonly Migrati
   }
 }
 
-async function bringTriggers(connection: RawConnection, wanted: readonly Trigger[]): Promise<number> {
+function withoutColumns(facts: ReadonlyMap<string, TableFacts>, leaving: readonly Removal[]): ReadonlyMap<string, TableFacts> {
+  const gone = new Set(leaving.map(({ table, column }) => `${table}.${column}`));
+  return new Map([...facts].map(([table, found]) => [
+    table, { ...found, columns: new Map([...found.columns].filter(([column]) => !gone.has(`${table}.${column}`))) },
+  ]));
+}
+
+async function standingTriggers(connection: RawConnection): Promise<Set<string>> {
   const rows = await connection.query(
     "SELECT TRIGGER_NAME AS name FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME LIKE 'tandem\\_%'",
   );
-  const standing = new Set(rows.map((row) => String(row.name)));
+  return new Set(rows.map((row) => String(row.name)));
+}
+
+async function bringTriggers(connection: RawConnection, wanted: readonly Trigger[]): Promise<number> {
+  const standing = await standingTriggers(connection);
   const missing = wanted.filter((trigger) => !standing.has(trigger.name));
   for (const trigger of missing) await createTrigger(connection, trigger);
   const keep = new Set(wanted.map((trigger) => trigger.name));

@@ -31,6 +31,8 @@ export interface RolloutOptions {
   readonly sides: readonly [RolloutSide, RolloutSide];
   readonly migrations: readonly Migration[];
   readonly tables?: readonly string[];
+  /** Of conflict rules, see MigratorOptions. */
+  readonly rulesFile?: string | undefined;
   /** Where steps are run; both regions if not given. Plans and proofs always look at both. */
   readonly only?: string | undefined;
   readonly log: LogSink;
@@ -53,10 +55,10 @@ export type OnStep = (step: PlannedStep, event: 'begins' | 'done', at: { readonl
 
 /** Throws schema-busy where a migrator is at work in either region, schema-drift as a migrator does. */
 export async function openRollout(options: RolloutOptions): Promise<Rollout> {
-  const { sides, migrations, tables, log, lockWaitS = LOCK_WAIT_S_DEFAULT } = options;
+  const { sides, migrations, tables, rulesFile, log, lockWaitS = LOCK_WAIT_S_DEFAULT } = options;
   const migrators: Migrator[] = [];
   try {
-    for (const { database, origin } of sides) migrators.push(await openMigrator({ database, origin, log, migrations, tables, lockWaitS }));
+    for (const { database, origin } of sides) migrators.push(await openMigrator({ database, origin, log, migrations, tables, rulesFile, lockWaitS }));
     return new Rollout(options, migrators as [Migrator, Migrator]);
   } catch (e) {
     await Promise.all(migrators.map((migrator) => migrator.close()));

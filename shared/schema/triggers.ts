@@ -8,6 +8,9 @@
  * that streams knows the delete's version when the delete comes by).
  */
 import { createHash } from 'node:crypto';
+import { MERGE_COLUMN } from './conflict-rules.ts';
+import { mergeBlock } from './merge-trigger.ts';
+import type { MergedTable, MergedTables } from './merge-trigger.ts';
 import { HEARTBEAT_TABLE, REPLICATED_TABLES, TOMBSTONE_TABLE } from './tables.ts';
 
 export type Trigger = { readonly name: string; readonly table: string; readonly sql: string };
@@ -23,13 +26,14 @@ const SEEN = 'CAST(IFNULL(@tandem_hlc, 0) AS UNSIGNED)';
 /**
  * All triggers of a region whose origin number is `origin`, on `tables` and the heartbeats. A name ends in a hash of its body, so that a changed
  * trigger is a new one beside the old: the old can be dropped after the new one stands, and no write goes unstamped
- * in between (two stamps in a row leave one version).
+ * in between (two stamps in a row leave one version). @param merged those of the tables that have rules (merge-trigger.ts); they name the
+ * table's columns, so they are made anew whenever those change.
  */
-export function triggersFor(origin: number, tables: readonly string[] = REPLICATED_TABLES): readonly Trigger[] {
+export function triggersFor(origin: number, tables: readonly string[] = REPLICATED_TABLES, merged: MergedTables = new Map()): readonly Trigger[] {
   if (!Number.isInteger(origin) || origin < 1 || origin > 15) throw new RangeError(`origin ${origin} is not in 1..15`);
   return [...tables, HEARTBEAT_TABLE].flatMap((table) => [
-    trigger(table, 'INSERT', insertBody(table, origin)),
-    trigger(table, 'UPDATE', updateBody(table, origin)),
+    trigger(table, 'INSERT', insertBody(table, origin, merged.get(table))),
+    trigger(table, 'UPDATE', updateBody(table, origin, merged.get(table))),
     trigger(table, 'DELETE', deleteBody(table, origin)),
   ]);
 }
@@ -51,16 +55,21 @@ function trigger(table: string, event: 'INSERT' | 'UPDATE' | 'DELETE', body: str
  * engines' default; ours is READ COMMITTED, but a session may choose) a trigger's read locks the gap that it finds empty, and two sessions that insert side
  * by side would block each other. The look at the tombstones has that price already, yet only against others' deletes.
  */
-function insertBody(table: string, origin: number): string {
+function insertBody(table: string, origin: number, merged: MergedTable | undefined): string {
+  // What a copied row brought along was another row's past.
+  const born = merged === undefined ? '' : `
+  IF @tandem_apply IS NULL THEN
+    SET NEW.${MERGE_COLUMN} = NULL;
+  END IF;`;
   return `  IF @tandem_apply IS NULL AND NEW._hlc = 0 THEN
     SET NEW._hlc = GREATEST(${CLOCK}, ${SEEN}, ${afterTombstone(table)}), NEW._origin = ${origin};
   ELSEIF @tandem_apply IS NULL AND NEW._origin = 0 THEN
     SET NEW._origin = ${origin};
-  END IF;`;
+  END IF;${born}`;
 }
 
 /** A changed id is a delete of the old row and an insert of a new one, and is stamped as both. */
-function updateBody(table: string, origin: number): string {
+function updateBody(table: string, origin: number, merged: MergedTable | undefined): string {
   return `  IF @tandem_apply IS NULL THEN
     IF NEW._hlc <= OLD._hlc THEN
       SET NEW._hlc = GREATEST(${CLOCK}, ${SEEN}, OLD._hlc + 1);
@@ -71,7 +80,7 @@ function updateBody(table: string, origin: number): string {
     SET NEW._origin = ${origin};
     IF NEW.id <> OLD.id THEN
 ${tombstone(table, origin, 6)}
-    END IF;
+    END IF;${merged === undefined ? '' : `\n${mergeBlock(merged, origin)}`}
   END IF;`;
 }
 

@@ -6,7 +6,7 @@
  * It connects as root on loopback, and is the only one who does beside the step that makes users.
  */
 import { ownRegion, readConfig, regions, text } from '../../../shared/config/config.ts';
-import { mysqlConfig, mysqlOf } from '../../../shared/config/process-config.ts';
+import { conflictRulesConfig, mysqlConfig, mysqlOf } from '../../../shared/config/process-config.ts';
 import { TandemError } from '../../../shared/kernel/tandem-error.ts';
 import { DATABASE_USERS } from '../../../shared/schema/grants.ts';
 import { migrate } from '../../../shared/schema/migrations.ts';
@@ -20,9 +20,10 @@ await runStep('schema', async (log) => {
     regions: regions('TANDEM_REGIONS'),
     secretsFile: text('TANDEM_SECRETS'),
     ...mysqlConfig,
+    ...conflictRulesConfig,
   }, process.env);
   const database = mysqlOf(config);
-  const { applied, left } = await migrate({ database, origin: config.regions.originOf(config.region), log });
+  const { applied, left } = await migrate({ database, origin: config.regions.originOf(config.region), log, rulesFile: config.conflictRules });
   const passwords = (await readSecrets(config.secretsFile)).regions[config.region]?.mysqlUsers;
   if (passwords === undefined) throw new TandemError('config-invalid', `${config.secretsFile} has no region ${config.region}`);
   await createUsers(database, passwords);

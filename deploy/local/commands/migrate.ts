@@ -64,7 +64,7 @@ async function migrateCommand(flags: MigrateFlags): Promise<number> {
   if (flags.region !== undefined && !sides.some(({ region }) => region === flags.region)) {
     throw new TandemError('usage-invalid', `--region ${flags.region}: there are ${sides.map(({ region }) => region).join(' and ')}`);
   }
-  const rollout = await openRollout({ sides, migrations: await loadMigrations(), only: flags.region, log: QUIET });
+  const rollout = await openRollout({ sides, migrations: await loadMigrations(), rulesFile: process.env['TANDEM_CONFLICT_RULES'], only: flags.region, log: QUIET });
   try {
     const plan = await rollout.plan();
     process.stderr.write(renderPlan(plan, flags));

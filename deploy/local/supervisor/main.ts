@@ -18,7 +18,7 @@ import { endStale } from './stale.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** What children get of this process's environment; the rest of a developer's shell is none of their business. */
-const PASSED_ON = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'JAVA_HOME', 'NODE_EXTRA_CA_CERTS', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'TANDEM_LOG_LEVEL'];
+const PASSED_ON = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'JAVA_HOME', 'NODE_EXTRA_CA_CERTS', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'TANDEM_LOG_LEVEL', 'TANDEM_CONFLICT_RULES'];
 const ROTATE_EVERY_MS = 60_000;
 
 const dirs = stateDir();
