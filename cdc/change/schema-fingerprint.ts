@@ -34,13 +34,15 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   json: 'longtext', geomcollection: 'geometrycollection', integer: 'int', dec: 'decimal', numeric: 'decimal',
 };
 
-/** One spelling for each type. Members of ENUM and SET are kept to the letter. */
+/** One spelling for each type. Members of ENUM and SET are kept to the letter, but for those that information_schema cannot print. */
 export function normalType(columnType: string): string {
-  if (/^(?:enum|set)\b/i.test(columnType)) return columnType.replace(/^\w+\s*/, (word) => word.trim().toLowerCase());
+  if (/^(?:enum|set)\b/i.test(columnType)) {
+    return columnType.replace(/^\w+\s*/, (word) => word.trim().toLowerCase()).replaceAll(/[\u{10000}-\u{10FFFF}]/gu, '?');
+  }
   const plain = columnType
     .toLowerCase()
     .replaceAll(/\/\*.*?\*\//g, '')
-    .replace(/^(tinyint|smallint|mediumint|int|integer|bigint|year)\s*\(\d+\)/, '$1')
+    .replace(/^(tinyint|smallint|mediumint|int|integer|bigint|year|vector)\s*\(\d+\)/, '$1')
     .replace(/\s+zerofill\b/, ' unsigned')
     .replace(/(?: unsigned)+/, ' unsigned')
     .trim();

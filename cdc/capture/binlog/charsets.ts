@@ -32,11 +32,14 @@ export function charsetsOf(rows: readonly { readonly id: string | number; readon
 /** Their bytes are UTF-8 already. */
 const UTF8 = new Set(['utf8mb4', 'utf8mb3', 'utf8', 'ascii']);
 
-/** MySQL's name → the encoding standard's. Only those whose tables agree; MySQL's latin1 is cp1252. */
+/**
+ * MySQL's name → the encoding standard's, only where the two tables agree byte for byte (test/conformance/wire/charsets.mysql.test.ts).
+ * MySQL's latin1 is cp1252; its latin5, greek, hebrew, cp866, koi8u, gbk, big5, euckr and ujis differ from those of the same name.
+ */
 const ENCODINGS: Readonly<Record<string, string>> = {
-  latin1: 'windows-1252', latin2: 'iso-8859-2', latin5: 'windows-1254', latin7: 'iso-8859-13', greek: 'iso-8859-7', hebrew: 'iso-8859-8',
-  cp1250: 'windows-1250', cp1251: 'windows-1251', cp1256: 'windows-1256', cp1257: 'windows-1257', cp866: 'ibm866', koi8r: 'koi8-r', koi8u: 'koi8-u',
-  utf16: 'utf-16be', ucs2: 'utf-16be', utf16le: 'utf-16le', gb18030: 'gb18030', gbk: 'gbk', gb2312: 'gbk', big5: 'big5', euckr: 'euc-kr', ujis: 'euc-jp',
+  latin1: 'windows-1252', latin2: 'iso-8859-2', latin7: 'iso-8859-13', koi8r: 'koi8-r',
+  cp1250: 'windows-1250', cp1251: 'windows-1251', cp1256: 'windows-1256', cp1257: 'windows-1257',
+  utf16: 'utf-16be', ucs2: 'utf-16be', utf16le: 'utf-16le',
 };
 
 /** 'utf8': copy the bytes. */
