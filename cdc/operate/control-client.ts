@@ -43,7 +43,7 @@ export class ControlClient {
         const response = await fetch(url, { method: body === undefined ? 'GET' : 'POST', headers, signal, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
         return { ok: response.ok, status: response.status, text: await response.text() };
       } catch (cause) {
-        throw new TandemError('upstream-unavailable', `${who} does not answer at ${url}: is it running? (./tandem status)`, { cause, details: { region, part } });
+        throw new TandemError('upstream-unavailable', `${who} does not answer at ${url}`, { cause, details: { region, part } });
       }
     });
     if (ok) return JSON.parse(text) as T;

@@ -48,10 +48,11 @@ export async function startStack({ dirs, env, say }: { dirs: StateDir; env: Env;
   const plan = running === null ? await planAnew(dirs, env, say) : await planOf(dirs);
   const supervisor = running ?? (await startSupervisor(dirs, say));
   if (running !== null) say('the stack is up already: reusing it');
-  await untilAllReady(supervisor, { logs: dirs.logs, say });
   const secrets = await readSecrets(dirs.secretsFile);
   const topology = topologyOf({ dirs, plan, secrets });
+  // Before the wait: where something does not come up, the other commands can be asked why.
   await writeAtomic(dirs.topologyFile, `${JSON.stringify(topology, null, 2)}\n`);
+  await untilAllReady(supervisor, { logs: dirs.logs, say });
   return { plan, secrets, topology, supervisor };
 }
 

@@ -29,7 +29,7 @@ function status(cdc: Command): Command {
 States: streaming and applying are well; paused on purpose; stuck waits for
 something and says for what; standby: another process is at work.
 Lag is that of heartbeats, from their write to their commit in the other region.
-Rates are those of the second in which the command looks.
+Rates are those of the second in which the command looks; heartbeats count.
 
 Exit codes: 0 nothing is wrong (a pause is no fault); 1 something is, or a part
 cannot be asked.

@@ -23,9 +23,15 @@ export function problemsOf({ regions }: Overview): Problem[] {
 
 function problemsOfRegion({ region, capture, apply }: RegionOverview): Problem[] {
   return [
-    ...(capture.kind === 'silent' ? [told({ region, part: 'capture' }, capture.why)] : captureProblems(region, capture.status)),
-    ...(apply.kind === 'silent' ? [told({ region, part: 'apply' }, apply.why)] : applyProblems(region, apply.status)),
+    ...(capture.kind === 'silent' ? [silence({ region, part: 'capture' }, capture.why)] : captureProblems(region, capture.status)),
+    ...(apply.kind === 'silent' ? [silence({ region, part: 'apply' }, apply.why)] : applyProblems(region, apply.status)),
   ];
+}
+
+function silence(at: Pick<Problem, 'region' | 'part'>, why: string): Problem {
+  const problem = told(at, why.replace(`${at.part} of ${at.region} `, ''));
+  if (problem.code !== 'upstream-unavailable') return problem;
+  return { ...problem, action: `./tandem status shows whether it runs; the end of its log says why not (locally .tandem/logs/${at.part}-${at.region}.log).` };
 }
 
 function captureProblems(region: string, { trouble, oddities, snapshots }: CaptureStatus): Problem[] {

@@ -32,7 +32,7 @@ function direction(source: RegionOverview, target: RegionOverview): string {
 function captureLines({ region, capture }: RegionOverview, atMs: number, paint: PaintText): string[] {
   if (capture.kind === 'silent') return [head('capture', region, 'no answer', 'red', '', paint)];
   const { state, position, queuedBytes, queueLimitBytes, pause, snapshots } = capture.status;
-  const rates = capture.rates === null ? '' : `${rate(capture.rates.rows)} rows/s, ${bytes(capture.rates.bytes ?? 0)}/s, `;
+  const rates = capture.rates === null ? '' : `${rate(capture.rates.rows)} changes/s, ${bytes(capture.rates.bytes ?? 0)}/s, `;
   return [
     head('capture', region, state, TONES[state], `${rates}queue ${bytes(queuedBytes)} of ${bytes(queueLimitBytes)}`, paint),
     ...(position === null || position === '' ? [] : [`${INDENT}at ${fit(position, LINE_WIDTH - INDENT.length - 3)}`]),

@@ -14,7 +14,7 @@ export const EXIT = { done: 0, failed: 1, usage: 2, refused: 3 } as const;
 const USAGE: ReadonlySet<ErrorCode> = new Set(['config-invalid', 'trips-invalid', 'usage-invalid', 'validation-failed']);
 
 /** What a safety check has refused. */
-const REFUSED: ReadonlySet<ErrorCode> = new Set(['operation-refused']);
+const REFUSED: ReadonlySet<ErrorCode> = new Set(['apply-reset-refused', 'capture-reset-refused', 'operation-refused']);
 
 /** Wraps a command's action: sets the exit code, explains errors, and never lets a stack trace be the explanation. */
 export function outcome<Flags extends { json?: true | undefined }>(action: (flags: Flags) => Promise<number | void>): (flags: Flags) => Promise<void> {

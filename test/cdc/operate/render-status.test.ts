@@ -12,14 +12,14 @@ test('all is well: both directions, each part with its state, rate and queue, an
   expect(renderStatus(overview(), plain)).toBe(`replication                                              2026-11-21 08:00:00.000
 
 east -> west   lag p50 9 ms, p99 31 ms (last minute)
-  capture east    streaming  412 rows/s, 1.2 MiB/s, queue 0 B of 32 MiB
+  capture east    streaming  412 changes/s, 1.2 MiB/s, queue 0 B of 32 MiB
                   at 1-1-83123
   apply west      applying   3.3 rows/s, 0 messages behind in 4 partitions
                   conflicts 0 in the last hour
                   dead letters 0, held behind them 0, units parked 0
 
 west -> east   lag p50 9 ms, p99 31 ms (last minute)
-  capture west    streaming  412 rows/s, 1.2 MiB/s, queue 0 B of 32 MiB
+  capture west    streaming  412 changes/s, 1.2 MiB/s, queue 0 B of 32 MiB
                   at 1-1-83123
   apply east      applying   3.3 rows/s, 0 messages behind in 4 partitions
                   conflicts 0 in the last hour
@@ -39,7 +39,7 @@ test('a pause is told with who, when and why, and is nothing wrong', () => {
 test('a part that does not answer is named with what to do, and the rest is shown', () => {
   const text = renderStatus(overview({ 'capture east': 'silent' }), plain);
   expect(text).toMatch(/capture east {4}no answer\n/);
-  expect(text).toMatch(/capture of east: it does not answer[^]*what to do: Check the service/);
+  expect(text).toMatch(/capture of east: it does not answer[^]*what to do: \.\/tandem status/);
   expect(text).toMatch(/apply west {6}applying/);
 });
 
