@@ -11,6 +11,7 @@ import { registerSla } from '../services/ops/commands/sla.ts';
 import { readTopology } from '../shared/config/topology.ts';
 import { registerBench } from './local/commands/bench.ts';
 import { registerChaos } from './local/commands/chaos.ts';
+import { registerConfig } from './local/commands/config.ts';
 import { registerDown } from './local/commands/down.ts';
 import { EXIT, explainFailure, outcome } from './local/commands/outcome.ts';
 import { registerMigrate } from './local/commands/migrate.ts';
@@ -49,6 +50,7 @@ registerSla(program, deps);
 registerCdc(program, operate);
 registerConflicts(program, operate);
 registerMigrate(program);
+registerConfig(program);
 registerChaos(program);
 registerBench(program);
 

@@ -43,7 +43,7 @@ export const CODES = {
   'apply-schema-behind': {
     http: 503, grpc: 'UNAVAILABLE', retryable: true,
     meaning: 'A change names a table or column that this region\'s database lacks; its partition waits.',
-    action: 'Run this region\'s schema task again, which migrates (locally: tandem down, then tandem up); the partition goes on by itself.',
+    action: 'Run tandem migrate, which brings both regions to the same schema; the partition goes on by itself.',
   },
   'body-too-large': {
     http: 413, grpc: 'INVALID_ARGUMENT', retryable: false,

@@ -39,6 +39,8 @@ test.each([
   ['a token for nobody', ['token'], /name one of --rider/],
   ['a reset to nowhere', ['cdc', 'reset', 'east', '--part', 'apply'], /--to/],
   ['an unknown flag', ['conflicts', 'list', '--everything'], /unknown option '--everything'/],
+  ['a policy that does not exist', ['config', 'colour'], /there is no policy colour; there are: dispatch, rpo-guard/],
+  ['a policy with bad fields', ['config', 'rpo-guard', '--set', '{"limitMs": 1, "action": "stop"}'], /limitMs[^]*action/],
   ['a token for account 0', ['token', '--rider', '0'], /--rider 0 is not an account number/],
 ])('%s is bad usage: exit 2 and a hint', async (_, args, message) => {
   const { status, err } = await tandem(...args);
@@ -59,7 +61,7 @@ test('help teaches the first commands and the exit codes', async () => {
 });
 
 test('every page of help fits 80 columns', async () => {
-  const commands = ['up', 'status', 'down', 'token', 'chaos', 'diff', 'sla', 'test', 'migrate', 'cdc', 'conflicts'];
+  const commands = ['up', 'status', 'down', 'token', 'chaos', 'diff', 'sla', 'test', 'migrate', 'config', 'cdc', 'conflicts'];
   const cdc = ['status', 'pause', 'resume', 'skip', 'retry', 'reset', 'snapshot'].map((verb) => ['cdc', verb]);
   const conflicts = ['list', 'show', 'replay'].map((verb) => ['conflicts', verb]);
   const pages = await Promise.all([[], ...commands.map((command) => [command]), ...cdc, ...conflicts].map((args) => tandem(...args, '--help')));

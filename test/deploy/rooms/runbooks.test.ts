@@ -19,14 +19,21 @@ const processes = Object.keys(readCompose(readEnvFile('deploy/compose/.env.examp
 const helpOf = new Map<string, string>();
 
 async function help(...args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [path.join(REPO_ROOT, 'deploy/cli.ts'), 'help', ...args]);
+  const asked = args.length === 0 ? ['help'] : [...args, '--help'];
+  const { stdout } = await promisify(execFile)(process.execPath, [path.join(REPO_ROOT, 'deploy/cli.ts'), ...asked]);
   return stdout;
 }
 
 beforeAll(async () => {
   const commands = [...(await help()).matchAll(/^ {2}([a-z]+)(?: |$)/gm)].map((match) => match[1]!).filter((name) => name !== 'help');
-  for (const command of commands) helpOf.set(command, await help(command));
-});
+  for (const command of commands) {
+    const text = await help(command);
+    helpOf.set(command, text);
+    // A command of commands: `cdc status`, `conflicts list`.
+    const below = [...(/^Commands:\n([^]*)/m.exec(text)?.[1] ?? '').matchAll(/^ {2}([a-z]+)(?: |$)/gm)].map((match) => match[1]!);
+    for (const sub of below.filter((name) => name !== 'help')) helpOf.set(`${command} ${sub}`, await help(command, sub));
+  }
+}, 60_000);
 
 test('each page says what one sees, what it means, what to do and when it is over', () => {
   for (const { file, text } of procedures) {
@@ -42,9 +49,11 @@ test('every ./tandem command is a command of the command line, with options that
   const used = pages.flatMap(({ file, commands }) => commands.filter((line) => line.startsWith('./tandem ')).map((line) => ({ file, line })));
   expect(used.length).toBeGreaterThan(20);
   const problems = used.flatMap(({ file, line }) => {
-    const [, command = '', ...rest] = line.split(' ');
+    const [, first = '', ...rest] = line.replaceAll(/"[^"]*"|'[^']*'/g, 'text').split(' ');
+    const command = helpOf.has(`${first} ${rest[0]}`) ? `${first} ${rest[0]}` : first;
     const help = helpOf.get(command);
     if (help === undefined) return [`${file}: there is no ./tandem ${command}`];
+    if (/^Commands:$/m.test(help)) return [`${file}: ./tandem ${command} wants a command of its own: ${line}`];
     const options = rest.filter((word) => word.startsWith('-'));
     return options.filter((option) => !new RegExp(`(^|[ ,])${option}([ ,]|$)`, 'm').test(help)).map((option) => `${file}: ./tandem ${command} has no ${option}`);
   });
