@@ -19,7 +19,7 @@ export function announcementsOf(key: CheckpointKey, letters: readonly Letter[]):
 
 export async function waitingAnnouncements(connection: RawConnection, source: string): Promise<Announcement[]> {
   return await connection.query<Announcement>(
-    `SELECT id, source, partition_no AS \`partition\`, CAST(message_offset AS CHAR) AS offset, unit, table_name AS \`table\`, CAST(row_id AS CHAR) AS rowId, code, cause, tries,
+    `SELECT id, source, partition_no AS \`partition\`, CAST(message_offset AS CHAR) AS \`offset\`, unit, table_name AS \`table\`, CAST(row_id AS CHAR) AS rowId, code, cause, tries,
        REPLACE(TO_BASE64(message), '\\n', '') AS message
      FROM ${DEAD_LETTER_TABLE} WHERE state = 'waiting' AND source = ? AND kind = 'poison' ORDER BY parked_at LIMIT ${WAITING_MAX}`, [source],
   );
