@@ -6,6 +6,7 @@
  */
 import type { IncomingMessage } from '../../shared/kafka/message.ts';
 import type { Change } from '../change/envelope.ts';
+import { encodingOf } from '../transport/change-reader.ts';
 import { unreadableLetter } from './letters.ts';
 import type { Delivery, Letter } from './letters.ts';
 
@@ -60,8 +61,9 @@ export class Pending {
     const change = this.#changeIn(message);
     // A part is done with its change only: a reader that starts over needs it again.
     if (change === null) return;
-    this.#deliveries.push({ change, offset: message.offset, message: message.value });
-    this.#bytes += message.value.length;
+    const bytes = encodingOf(change) ?? message.value;
+    this.#deliveries.push({ change, offset: message.offset, message: bytes });
+    this.#bytes += bytes.length;
     this.#traceparent ??= message.headers['traceparent']?.toString('latin1');
     if (!change.last) return;
     this.#whole = this.#deliveries.length;

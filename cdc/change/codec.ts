@@ -11,7 +11,7 @@ import { isTandemError, TandemError } from '../../shared/kernel/tandem-error.ts'
 import { EncodedImage } from './encoded-image.ts';
 import type { RowImage } from './encoded-image.ts';
 import { ENVELOPE_VERSION } from './envelope.ts';
-import type { Change, Image, Operation } from './envelope.ts';
+import type { Change, Image, Operation, PartsOfChange } from './envelope.ts';
 import { baseVersionOf } from './image.ts';
 
 const CONNECTOR = 'tandem-mysql';
@@ -19,6 +19,14 @@ const SERVER_NAME_PREFIX = 'tandem.';
 
 export function encodeChange(change: Change<RowImage>): string {
   return encodeChangeBytes(change).toString('utf8');
+}
+
+/**
+ * The message that stands for a change whose own encoding went ahead in parts (cdc/transport/parts.ts): all but its images.
+ */
+export function encodeEnvelope(change: Change<RowImage>, parts: PartsOfChange): Buffer {
+  const head = headOf(change, `,"parts":{"sha256":"${parts.sha256}","count":${parts.count},"bytes":${parts.bytes}}`);
+  return Buffer.from(`${head},"after":null,"before":null}`);
 }
 
 /** What stands first in the bytes is what every reader needs; `before` comes last, so that it can be left unread. */
@@ -37,7 +45,7 @@ export function encodeChangeBytes(change: Change<RowImage>): Buffer {
 }
 
 /** The envelope up to its images. */
-function headOf(change: Change<RowImage>): string {
+function headOf(change: Change<RowImage>, more = ''): string {
   const { source, transaction, version } = change;
   const base = baseVersionOf(change);
   const gtid = quote(source.gtid);
@@ -46,7 +54,7 @@ function headOf(change: Change<RowImage>): string {
   return `{"op":"${change.op}","ts_ms":${change.tsMs},"source":{"version":"${ENVELOPE_VERSION}","connector":"${CONNECTOR}","name":${quote(SERVER_NAME_PREFIX + source.region)},"ts_ms":${change.tsMs},` +
     `"db":${quote(source.database)},"table":${quote(change.table)},"server_id":${source.serverId},"gtid":${gtid},"file":${quote(source.file)},"pos":${source.pos},"row":${source.row}${schema}},` +
     `"transaction":{"id":${transaction.id === source.gtid ? gtid : quote(transaction.id)},"total_order":${transaction.order},"data_collection_order":${transaction.tableOrder}},` +
-    `"tandem":{"v":${ENVELOPE_VERSION},"hlc":"${version.hlc}","origin":${version.origin},"unit":${change.unit},"id":${quote(change.id)},"last":${change.last},"position":${quote(change.position)}${was}}`;
+    `"tandem":{"v":${ENVELOPE_VERSION},"hlc":"${version.hlc}","origin":${version.origin},"unit":${change.unit},"id":${quote(change.id)},"last":${change.last},"position":${quote(change.position)}${was}${more}}`;
 }
 
 const BEFORE = Buffer.from(',"before":');
@@ -128,8 +136,9 @@ function changeOf(envelope: Record<string, unknown>, given: Image | null | (() =
     last: boolean(tandem['last'], 'tandem.last'),
     position: string(tandem['position'], 'tandem.position'),
     base: tandem['base'] === undefined ? undefined : base(tandem['base']),
+    parts: tandem['parts'] === undefined ? undefined : partsOf(object(tandem['parts'], 'tandem.parts')),
   };
-  if (op !== 'd' && change.after === null) throw malformed('after', null);
+  if (op !== 'd' && change.after === null && change.parts === undefined) throw malformed('after', null);
   return change;
 }
 
@@ -162,6 +171,14 @@ function base(value: unknown): Version {
   const [reading, origin] = string(value, 'tandem.base').split('/');
   if (origin === undefined || !/^\d{1,3}$/.test(origin)) throw malformed('tandem.base', value);
   return { hlc: hlc(reading), origin: Number(origin) };
+}
+
+function partsOf(parts: Record<string, unknown>): PartsOfChange {
+  return {
+    sha256: string(parts['sha256'], 'tandem.parts.sha256'),
+    count: integer(parts['count'], 'tandem.parts.count'),
+    bytes: integer(parts['bytes'], 'tandem.parts.bytes'),
+  };
 }
 
 function operation(value: unknown): Operation {

@@ -69,7 +69,12 @@ export interface Change<Row = Image> {
    * position after it, for an earlier one the position before it, as the whole transaction has to be read again.
    */
   readonly position: string;
+  /** Set where the images are elsewhere, and null here. Readers of a topic never see it: see cdc/transport/change-reader.ts. */
+  readonly parts?: PartsOfChange | undefined;
 }
+
+/** Where the images of a large change are: in this many messages just before its own, which together are its encoding. */
+export interface PartsOfChange { readonly sha256: string; readonly count: number; readonly bytes: number }
 
 /** The partition of a unit's changes, so that one unit's rows stay in order. */
 export function partitionOf(unit: number, partitions: number): number {

@@ -9,10 +9,10 @@ import type { KafkaProducer } from '../../shared/kafka/producer.ts';
 import type { OutgoingMessage } from '../../shared/kafka/message.ts';
 import { HEARTBEAT_TABLE } from '../../shared/schema/tables.ts';
 import { injectTrace, inSpan } from '../../shared/telemetry/tracing.ts';
-import { encodeChangeBytes } from '../change/codec.ts';
 import type { RowImage } from '../change/encoded-image.ts';
 import { changeKey, changeTopic } from '../change/envelope.ts';
 import type { Change } from '../change/envelope.ts';
+import { MESSAGE_BYTES_MAX, PART_HEADER, encodeInParts } from './parts.ts';
 
 /** Above this the source is to pause, below half of it to go on. */
 export const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
@@ -28,11 +28,15 @@ interface Queued {
   readonly bytes: number;
   /** Heartbeats are traced by nobody. */
   readonly isTraced: boolean;
+  /** Of a part of a change that is larger than a message (parts.ts); the change itself follows in the same partition. */
+  readonly part: string | undefined;
 }
 
 export interface ChangeProducerOptions {
   readonly producer: KafkaProducer;
   readonly region: string;
+  /** What the brokers take; larger changes travel in parts. Default MESSAGE_BYTES_MAX. */
+  readonly messageBytesMax?: number | undefined;
   readonly onFull: () => void;
   readonly onRoom: () => void;
   readonly onSent: (sent: { readonly messages: number; readonly bytes: number }) => void;
@@ -66,18 +70,26 @@ export class ChangeProducer {
     return this.#acknowledged;
   }
 
+  /** Throws capture-unreadable for a row that is too large to travel even in parts. */
   enqueue(partition: number, change: Change<RowImage>): void {
     if (this.#isClosed) return;
     this.#enqueued += 1;
-    const value = encodeChangeBytes(change);
-    const bytes = value.length + MESSAGE_OVERHEAD_BYTES;
-    this.#queue.push({ partition, key: changeKey(change), value, bytes, isTraced: change.table !== HEARTBEAT_TABLE });
-    this.#queuedBytes += bytes;
+    const { parts, value } = encodeInParts(change, this.#options.messageBytesMax ?? MESSAGE_BYTES_MAX);
+    const isTraced = change.table !== HEARTBEAT_TABLE;
+    const key = changeKey(change);
+    for (const part of parts) this.#push({ partition, key, value: part.value, isTraced, part: part.header });
+    this.#push({ partition, key, value, isTraced, part: undefined });
     if (!this.#isFull && this.#queuedBytes >= QUEUE_BYTES_MAX) {
       this.#isFull = true;
       this.#options.onFull();
     }
     if (!this.#isSending) void this.#send();
+  }
+
+  #push(message: Omit<Queued, 'bytes'>): void {
+    const bytes = message.value.length + MESSAGE_OVERHEAD_BYTES;
+    this.#queue.push({ ...message, bytes });
+    this.#queuedBytes += bytes;
   }
 
   /** Drops what is queued; a batch in flight may still arrive. */
@@ -96,7 +108,7 @@ export class ChangeProducer {
         const { batch, bytes } = this.#takeBatch();
         await this.#sendBatch(batch);
         this.#queuedBytes -= bytes;
-        this.#acknowledged += batch.length;
+        this.#acknowledged += batch.filter(({ part }) => part === undefined).length;
         this.#options.onSent({ messages: batch.length, bytes });
         if (this.#isFull && this.#queuedBytes < QUEUE_BYTES_MAX / 2) {
           this.#isFull = false;
@@ -138,8 +150,8 @@ export class ChangeProducer {
 
 function batchesOf(topic: string, queue: readonly Queued[], headers: Readonly<Record<string, string>>): { topic: string; partition: number; messages: OutgoingMessage[] }[] {
   const byPartition = new Map<number, OutgoingMessage[]>();
-  for (const { partition, key, value } of queue) {
-    const message = { key, value, headers };
+  for (const { partition, key, value, part } of queue) {
+    const message = { key, value, headers: part === undefined ? headers : { ...headers, [PART_HEADER]: part } };
     const messages = byPartition.get(partition);
     if (messages === undefined) byPartition.set(partition, [message]);
     else messages.push(message);

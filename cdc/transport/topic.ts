@@ -8,11 +8,10 @@ import type { KafkaClient } from '../../shared/kafka/kafka.ts';
 import { decodeChange } from '../change/codec.ts';
 import { changeTopic } from '../change/envelope.ts';
 import type { Change } from '../change/envelope.ts';
+import { MESSAGE_BYTES_MAX, partNameOf } from './parts.ts';
 
 /** How long a region may be away and still catch up from the topic. */
 export const RETENTION_MS = 3 * 86_400_000;
-/** A row of up to 16 MiB in two images, base64. */
-export const MESSAGE_BYTES_MAX = 48 * 1024 * 1024;
 
 export interface ChangeTopic { readonly region: string; readonly partitions: number }
 
@@ -30,13 +29,23 @@ export async function ensureChangeTopic(kafka: KafkaClient, { region, partitions
   });
 }
 
-/** The last change of each partition; null where it holds none. Throws change-malformed. */
+/**
+ * The last change of each partition, without its images where they came in parts; null where it holds none. Parts that a
+ * killed capture left at the end are passed over. Throws change-malformed.
+ */
 export async function readTails(kafka: KafkaClient, { region, partitions }: ChangeTopic): Promise<Map<number, Change | null>> {
-  const tails = await kafka.readTails(changeTopic(region), 1);
+  const topic = changeTopic(region);
+  const tails = await kafka.readTails(topic, 1);
   const changes = new Map<number, Change | null>();
   for (let partition = 0; partition < partitions; partition += 1) {
-    const last = tails.get(partition)?.at(-1);
-    changes.set(partition, last === undefined ? null : decodeChange(last.value.toString('utf8')));
+    let [last, back] = [tails.get(partition)?.at(-1), 1];
+    for (let part = last && partNameOf(last); last !== undefined && part; part = last && partNameOf(last)) {
+      // The set's first part lies number - 1 messages before this one, and what we look for before that.
+      back += part.number;
+      const messages = await kafka.readLast(topic, partition, back);
+      last = messages.length < back ? undefined : messages[0];
+    }
+    changes.set(partition, last === undefined ? null : decodeChange(last.value));
   }
   return changes;
 }
