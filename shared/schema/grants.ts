@@ -38,7 +38,7 @@ const GRANTS = {
   tandem_apply: [{ privileges: WRITE, on: 'tandem.*' }],
   tandem_operator: [
     ...REPLICATED_TABLES.map((table) => onTable(WRITE, table)),
-    ...[CHECKPOINT_TABLE, CONFLICT_TABLE, HEARTBEAT_TABLE, TOMBSTONE_TABLE, DEAD_LETTER_TABLE, SNAPSHOT_TABLE, AUDIT_TABLE, '_migrations'].map((table) => onTable('SELECT', table)),
+    ...[CHECKPOINT_TABLE, CONFLICT_TABLE, HEARTBEAT_TABLE, TOMBSTONE_TABLE, DEAD_LETTER_TABLE, SNAPSHOT_TABLE, AUDIT_TABLE, '_migrations', '_retired'].map((table) => onTable('SELECT', table)),
     onTable('INSERT', AUDIT_TABLE),
   ],
   tandem_migrate: [{ privileges: 'ALL PRIVILEGES', on: 'tandem.*' }],
