@@ -64,6 +64,8 @@ function offsetsOf(client: Admin, topic: string): Promise<PartitionOffsets[]> {
         .map(({ partition, low, high }) => ({ partition, low: BigInt(low), high: BigInt(high) }))
         .toSorted((a, b) => a.partition - b.partition);
     } catch (e) {
+      // kafkajs trips over an answer without the topic, which a broker may give while its leader is new.
+      if (e instanceof TypeError) throw new TandemError('kafka-unavailable', `offsets of ${topic}: the broker does not name it yet`, { cause: e });
       throw translateKafkaError(e, `offsets of ${topic}`);
     }
   }, LEADER_RETRY);
