@@ -1,8 +1,7 @@
-/** The real processes: kill -9 of capture and apply at random moments under load; their HTTP; what they cost at rest. */
+/** The real processes: their lock, their HTTP, what they cost at rest, what they refuse. How they die is crash.twin.test.ts. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sleep } from '../../shared/kernel/deadline.ts';
-import { openRawConnection } from '../../shared/mysql/raw-connection.ts';
 import { startEtcd } from '../harness/etcd.ts';
 import type { TestEtcd } from '../harness/etcd.ts';
 import { engines } from '../harness/mysql.ts';
@@ -10,10 +9,7 @@ import { startProcesses } from './processes.ts';
 import type { CdcProcess, CdcProcesses } from './processes.ts';
 import { SIDES, startTwin, until } from './twin.ts';
 import type { Twin } from './twin.ts';
-import { randomOf, runWorkload } from './workload.ts';
 
-const KILLS = Number(process.env['TANDEM_CRASHES'] ?? 12);
-const SEED = Number(process.env['TANDEM_CRASH_SEED'] ?? Math.floor(Math.random() * 1e9));
 const CLOCK_TICKS_PER_S = 100;
 
 const isReady = async (each: CdcProcess): Promise<boolean> => (await fetch(`${each.url}/health/ready`).catch(() => undefined))?.ok ?? false;
@@ -73,27 +69,6 @@ describe.each(await engines())('the processes on %s', (engine) => {
     console.log(`${engine} at rest: ${figures.join('; ')}; lag p50 ${at(0.5)} p99 ${at(0.99)} max ${lags.at(-1)} ms of ${lags.length} samples`);
     expect(lags.length).toBeGreaterThan(100);
     for (const each of processes.all) expect(residentMib(each)).toBeLessThan(256);
-  });
-
-  it(`kill -9 of capture and apply ${KILLS} times under load loses and doubles nothing (seed ${SEED})`, { timeout: 180_000 + KILLS * 18_000 }, async () => {
-    const random = randomOf(SEED);
-    const stop = new AbortController();
-    const loads = SIDES.map((side, i) => runWorkload({
-      connect: () => openRawConnection(twin.of(side).mysql.config, { role: 'workload' }), seed: SEED + i + 1, pauseMs: 4, signal: stop.signal,
-    }));
-    for (let kill = 0; kill < KILLS; kill += 1) {
-      await sleep(300 + random(1500));
-      const victim = processes.all[random(processes.all.length)] as CdcProcess;
-      await victim.kill9();
-      await sleep(random(300));
-      victim.start();
-    }
-    stop.abort();
-    const taken = await Promise.all(loads);
-    await Promise.all(processes.all.map((each) => until(`${each.part} of ${each.side}`, () => isReady(each))));
-    await twin.settle();
-    expect(await twin.west.everything(), `seed ${SEED}`).toEqual(await twin.east.everything());
-    console.log(`${engine} seed ${SEED}: ${taken} statements, ${(await twin.east.conflicts()).length} conflicts in the east`);
   });
 
   it('binlog_row_image=MINIMAL is refused by name', async () => {

@@ -90,7 +90,7 @@ function choose(random: (below: number) => number): [sql: string, params: unknow
     case 9:
       return ["INSERT INTO fare_cards (id, version, effective_from, body, unit) VALUES (?, ?, NOW(3), '{}', ?)", [100 + random(10_000), 1000 + random(VERSIONS), random(UNITS)]];
     case 10:
-      return ['UPDATE fare_cards SET version = ? WHERE id > 1 ORDER BY id LIMIT 1', [1000 + random(VERSIONS)]];
+      return ['UPDATE fare_cards SET version = ? WHERE id BETWEEN 100 AND 11000 ORDER BY id LIMIT 1', [1000 + random(VERSIONS)]];
     default:
       return random(3) === 0
         ? ['DELETE FROM fare_cards WHERE version = ?', [1000 + random(VERSIONS)]]

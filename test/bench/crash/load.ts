@@ -14,8 +14,13 @@ import type { Entry, Increment, Told, Write } from './account.ts';
 const FOUGHT_ROWS = 80;
 const CARDS = 40;
 const CARD_VERSIONS = 30;
-export const FIRST_CARD = 1_000;
+/** Below these ids, versions and tokens other loads may write what they like (test/cdc/workload.ts). */
+export const FIRST_FOUGHT_ROW = 1_000_000;
+export const FIRST_CARD = 1_000_000;
 export const FIRST_ENTRY = 1_000_000;
+const FIRST_CARD_VERSION = 500_000;
+const PARKED_CARD_VERSION = 1_000_000;
+const FIRST_TOKEN = 10_000;
 const UNITS = 8;
 const RECONNECT_AFTER_MS = 50;
 
@@ -44,7 +49,7 @@ export class Load {
   constructor(options: LoadOptions) {
     this.#options = options;
     this.#random = randomOf(options.seed);
-    this.#token = options.client;
+    this.#token = FIRST_TOKEN + options.client;
   }
 
   /** Writes until the signal aborts. */
@@ -115,7 +120,7 @@ export class Load {
   }
 
   async #fight(connection: RawConnection, { writes }: Draft): Promise<void> {
-    const id = 1 + this.#random(FOUGHT_ROWS);
+    const id = FIRST_FOUGHT_ROW + this.#random(FOUGHT_ROWS);
     const over = await seen(connection, 'SELECT driver_id AS token FROM vehicles WHERE id = ? FOR UPDATE', id);
     const act = this.#random(10);
     if (over === null) {
@@ -126,7 +131,7 @@ export class Load {
       await connection.execute('DELETE FROM vehicles WHERE id = ?', [id]);
       writes.push({ row: `vehicles:${id}`, token: null, over, isAcknowledged: false });
     } else if (act === 1) {
-      const [to, token] = [1 + this.#random(FOUGHT_ROWS), this.#nextToken()];
+      const [to, token] = [FIRST_FOUGHT_ROW + this.#random(FOUGHT_ROWS), this.#nextToken()];
       await connection.execute('UPDATE vehicles SET id = ?, driver_id = ?, unit = ? WHERE id = ?', [to, token, to % UNITS, id]);
       if (to !== id) writes.push({ row: `vehicles:${id}`, token: null, over, isAcknowledged: false });
       writes.push({ row: `vehicles:${to}`, token, over: to === id ? over : null, isAcknowledged: false });
@@ -140,7 +145,7 @@ export class Load {
   async #wantCard(connection: RawConnection, { writes }: Draft): Promise<void> {
     const id = FIRST_CARD + this.#random(CARDS);
     const over = await seenCard(connection, id);
-    const version = 1_000 + this.#random(CARD_VERSIONS);
+    const version = FIRST_CARD_VERSION + this.#random(CARD_VERSIONS);
     if (over !== null && this.#random(5) === 0) {
       await connection.execute('DELETE FROM fare_cards WHERE id = ?', [id]);
       writes.push({ row: `fare_cards:${id}`, token: null, over, isAcknowledged: false });
@@ -162,7 +167,7 @@ export class Load {
     if (a === undefined || b === undefined) return;
     const [one, two] = [this.#nextToken(), this.#nextToken()];
     const change = 'UPDATE fare_cards SET version = ?, body = ? WHERE id = ?';
-    await connection.execute('UPDATE fare_cards SET version = ? WHERE id = ?', [1_000_000 + one, a.id]);
+    await connection.execute('UPDATE fare_cards SET version = ? WHERE id = ?', [PARKED_CARD_VERSION + one, a.id]);
     await connection.execute(change, [a.version, cardBody(two), b.id]);
     await connection.execute(change, [b.version, cardBody(one), a.id]);
     writes.push({ row: `fare_cards:${a.id}`, token: one, over: Number(a.token), isAcknowledged: false });

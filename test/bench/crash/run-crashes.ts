@@ -16,10 +16,10 @@ import { startProcesses } from '../../cdc/processes.ts';
 import type { CdcProcesses } from '../../cdc/processes.ts';
 import { REGIONS, SIDES, dataSince, startTwin, topicEnds, until } from '../../cdc/twin.ts';
 import type { Side, Twin } from '../../cdc/twin.ts';
-import { randomOf } from '../../cdc/workload.ts';
+import { randomOf, runWorkload } from '../../cdc/workload.ts';
 import { countFaults, faultsOf } from './account.ts';
 import type { Faults, Found, Told } from './account.ts';
-import { FIRST_CARD, FIRST_ENTRY, Load } from './load.ts';
+import { FIRST_CARD, FIRST_ENTRY, FIRST_FOUGHT_ROW, Load } from './load.ts';
 import { KINDS, killAgainAndAgain, victimsOf } from './victims.ts';
 import type { Kind } from './victims.ts';
 
@@ -78,7 +78,9 @@ export async function runCrashes({ engine, kills, seed, pauseMs, say = () => {} 
 
   const stop = new AbortController();
   const loads = SIDES.flatMap((side, i) => Array.from({ length: CLIENTS_PER_REGION }, (_, j) => loadOf(twin, side, { client: 1 + i * CLIENTS_PER_REGION + j, seed, pauseMs, signal: stop.signal })));
-  const running = Promise.all(loads.map((load) => load.run()));
+  const running = Promise.all([...loads.map((load) => load.run()), ...SIDES.map((side, i) => runWorkload({
+    connect: () => openRawConnection(twin.of(side).mysql.config, { role: 'workload' }), seed: seed + 100 + i, pauseMs: pauseMs * 4, signal: stop.signal,
+  }))]);
   const killed: Record<Kind, number> = { capture: 0, apply: 0, database: 0, kafka: 0 };
   const beganMs = performance.now();
   await Promise.race([killAll(twin, processes, { kills, seed, onKill: (kind) => {
@@ -155,11 +157,11 @@ async function compared(twin: Twin): Promise<Pick<CrashResult, 'rowsCompared' | 
   return { rowsCompared, rowsDifferent: rowsDifferent + rowsUnsettled + (east === west ? 0 : 1) };
 }
 
-/** Both regions are the same (see compared), so what stands is read in one of them. */
+/** Of the loads that are accounted for. Both regions are the same (see compared), so what stands is read in one of them. */
 async function foundIn(twin: Twin): Promise<Found> {
   const { sql } = twin.east;
   const standing = new Map<string, number>();
-  for (const { id, token } of await sql.query<{ id: string; token: string }>('SELECT id, driver_id AS token FROM vehicles')) standing.set(`vehicles:${id}`, Number(token));
+  for (const { id, token } of await sql.query<{ id: string; token: string }>('SELECT id, driver_id AS token FROM vehicles WHERE id >= ?', [FIRST_FOUGHT_ROW])) standing.set(`vehicles:${id}`, Number(token));
   const cards = await sql.query<{ id: string; token: string }>("SELECT id, JSON_VALUE(body, '$.t') AS token FROM fare_cards WHERE id >= ?", [FIRST_CARD]);
   for (const { id, token } of cards) standing.set(`fare_cards:${id}`, Number(token));
   const entries = await sql.query<{ id: string }>('SELECT id FROM accounts WHERE id >= ?', [FIRST_ENTRY]);
@@ -172,7 +174,7 @@ function noteToken(named: Set<number>, image: unknown): void {
   if (typeof image !== 'string') return;
   const row = JSON.parse(image) as Record<string, unknown>;
   if (row['driver_id'] !== undefined) named.add(Number(row['driver_id']));
-  if (typeof row['body'] === 'string') named.add(Number((JSON.parse(row['body']) as { t: number }).t));
+  if (typeof row['body'] === 'string') named.add(Number((JSON.parse(row['body']) as { t?: number }).t));
 }
 
 async function historiesOf(twin: Twin, { writes }: Told, { lost, reverted }: Faults): Promise<Record<string, string[]>> {

@@ -21,8 +21,11 @@ export interface Victim {
 
 /** A dead part stays dead for up to this long. */
 const DEAD_MS_MAX = 500;
-/** A living one is left alone for up to this long after it works again. */
-const ALIVE_MS_MAX = 2_000;
+/**
+ * A living one is left alone for up to this long after it works again. What takes longer to come back (capture waits for the
+ * dead one's lock, Kafka for its JVM) is left alone for less, so that all kinds die to the end.
+ */
+const ALIVE_MS_MAX: Readonly<Record<Kind, number>> = { capture: 2_000, apply: 5_000, database: 8_000, kafka: 1_500 };
 /** A process that does not get ready (what it needs is down, too) may be killed all the same. */
 const READY_MS_MAX = 15_000;
 const ASK_EVERY_MS = 100;
@@ -48,7 +51,7 @@ export async function killAgainAndAgain(
   victim: Victim, { times, random, onKill }: { times: number; random: (below: number) => number; onKill: (victim: Victim) => void },
 ): Promise<void> {
   for (let kill = 0; kill < times; kill += 1) {
-    await sleep(random(ALIVE_MS_MAX));
+    await sleep(random(ALIVE_MS_MAX[victim.kind]));
     await victim.kill();
     onKill(victim);
     await sleep(random(DEAD_MS_MAX));
