@@ -15,11 +15,10 @@ import { runSessions } from '../../shared/kernel/sessions.ts';
 import { isTandemError } from '../../shared/kernel/tandem-error.ts';
 import type { KafkaConsumer } from '../../shared/kafka/consumer.ts';
 import type { KafkaClient } from '../../shared/kafka/kafka.ts';
-import type { IncomingMessage, PartitionOffsets } from '../../shared/kafka/message.ts';
+import type { PartitionOffsets } from '../../shared/kafka/message.ts';
 import type { MysqlConfig } from '../../shared/mysql/database.ts';
 import { openRawConnection } from '../../shared/mysql/raw-connection.ts';
 import type { RawConnection } from '../../shared/mysql/raw-connection.ts';
-import { decodeChange } from '../change/codec.ts';
 import { changeTopic } from '../change/envelope.ts';
 import { firstOffset, logFirstOffset } from '../transport/change-consumer.ts';
 import { Announcer } from './announcer.ts';
@@ -34,6 +33,8 @@ import { PartitionApply } from './partition-apply.ts';
 import type { Applied } from './partition-apply.ts';
 import type { Poison } from './partition-writer.ts';
 import type { Decode, Limits } from './pending.ts';
+import { messageReader, readParked } from './read-message.ts';
+import type { MessageSource } from './read-message.ts';
 import { moveCheckpoints } from './reset.ts';
 import type { ResetPartition, ResetRequest } from './reset.ts';
 
@@ -126,6 +127,7 @@ class RunningApply implements Apply {
   readonly #deps: ApplyDeps;
   readonly #tally: ApplyTally;
   readonly #desk: LetterDesk;
+  readonly #source: MessageSource;
   readonly #announcer: Announcer | undefined;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
@@ -140,11 +142,12 @@ class RunningApply implements Apply {
   constructor(deps: ApplyDeps) {
     this.#deps = deps;
     const { region, peer, mysql, ownKafka, log } = deps;
+    this.#source = { region: peer, origin: deps.regions.originOf(peer), own: deps.decoder };
     this.#tally = new ApplyTally({ nowMs: deps.nowMs ?? Date.now, regions: deps.regions, log, observer: deps.observer });
     this.#announcer = ownKafka === undefined ? undefined : new Announcer({ kafka: ownKafka, region, log });
     this.#desk = new LetterDesk({
       source: peer, database: mysql.database, connect: () => this.#connect(), rules: () => this.#rules,
-      decode: (message) => decodeWhole(deps.decoder?.(), message),
+      decode: (message, catalog) => readParked(this.#source, message, catalog),
     });
     this.#running = this.#run(this.#stopping.signal);
   }
@@ -322,7 +325,7 @@ class RunningApply implements Apply {
   #entry(partition: number): Entry {
     const known = this.#partitions.get(partition);
     if (known !== undefined) return known;
-    const { mysql, log, peer, limits = BATCH_LIMITS, poison = POISON, decoder } = this.#deps;
+    const { mysql, log, peer, limits = BATCH_LIMITS, poison = POISON } = this.#deps;
     const entry: Entry = {
       high: 0n,
       apply: new PartitionApply({
@@ -332,7 +335,7 @@ class RunningApply implements Apply {
         rules: this.#rules,
         log, limits, poison,
         inboxBytes: Math.max(FETCH_BYTES.partition, INBOX_BYTES_TOTAL / PARTITIONS_MAX),
-        decoder: decoder ?? (() => decodeMessage),
+        decoder: (catalog) => messageReader(this.#source, catalog),
         onApplied: (applied) => this.#note(applied),
       }),
     };
@@ -349,13 +352,4 @@ class RunningApply implements Apply {
   #connect(): Promise<RawConnection> {
     return openRawConnection(this.#deps.mysql, { role: 'apply', session: SESSION, scripts: true });
   }
-}
-
-function decodeMessage({ value }: IncomingMessage): ReturnType<typeof decodeChange> {
-  return decodeChange(value.toString('utf8'));
-}
-
-function decodeWhole(decode: Decode | undefined, message: Buffer): ReturnType<typeof decodeChange> {
-  const change = decode?.({ offset: 0n, key: null, value: message, headers: {}, timestampMs: 0 }) ?? null;
-  return change ?? decodeChange(message.toString('utf8'));
 }

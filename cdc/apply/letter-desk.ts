@@ -26,7 +26,7 @@ export interface LetterDeskDeps {
   readonly connect: () => Promise<RawConnection>;
   readonly rules: () => ConflictRules;
   /** A parked message is a whole change: parts were put together before. Throws change-malformed. */
-  readonly decode: (message: Buffer) => Change;
+  readonly decode: (message: Buffer, catalog: TableCatalog) => Change;
 }
 
 const LIST_LIMIT = 100;
@@ -185,7 +185,7 @@ export class LetterDesk implements DeadLetters {
   }
 
   async #write(connection: RawConnection, { message }: { readonly message: Buffer }): Promise<void> {
-    const change = this.#deps.decode(message);
+    const change = this.#deps.decode(message, this.#catalog);
     await writeChanges({ connection, run: async (statements) => (statements.length === 0 ? [] : await connection.script(statements)) }, {
       catalog: this.#catalog, rules: this.#deps.rules(), mode: 'literal', parked: new Set(), poison: null, mayAssume: () => false, isRepeated: () => false,
     }, [{ change, offset: 0n, message }]);

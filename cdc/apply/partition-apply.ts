@@ -52,7 +52,7 @@ export interface PartitionApplyDeps {
   readonly inboxBytes: number;
   readonly poison: Poison;
   /** One for each start from a checkpoint: parts of changes are put together in it. */
-  readonly decoder: () => Decode;
+  readonly decoder: (catalog: TableCatalog) => Decode;
   /** After each commit. */
   readonly onApplied: (applied: Applied) => void;
 }
@@ -66,6 +66,7 @@ export class PartitionApply {
   readonly #deps: PartitionApplyDeps;
   readonly #inbox: Inbox;
   readonly #writer: PartitionWriter;
+  readonly #catalog: TableCatalog;
   #stopping = new AbortController();
   #connection: RawConnection | undefined;
   #next = 0n;
@@ -83,10 +84,11 @@ export class PartitionApply {
   constructor(deps: PartitionApplyDeps) {
     this.#deps = deps;
     this.#inbox = new Inbox(deps.inboxBytes);
-    this.#pending = new Pending(deps.limits, 0n, deps.decoder());
+    this.#catalog = new TableCatalog(deps.database);
+    this.#pending = new Pending(deps.limits, 0n, deps.decoder(this.#catalog));
     this.#writer = new PartitionWriter({
       key: deps.key, rules: deps.rules, log: deps.log, poison: deps.poison, signal: () => this.#stopping.signal,
-      catalog: new TableCatalog(deps.database),
+      catalog: this.#catalog,
       connected: () => this.#connected(),
       onContended: (error) => (error === null ? this.#getsOn() : this.#isStuckOn(error)),
     });
@@ -121,7 +123,7 @@ export class PartitionApply {
   async place(next: bigint): Promise<void> {
     await placeCheckpoint(await this.#connected(), this.#deps.key, next);
     this.#next = next;
-    this.#pending = new Pending(this.#deps.limits, next, this.#deps.decoder());
+    this.#pending = new Pending(this.#deps.limits, next, this.#deps.decoder(this.#catalog));
   }
 
   /** Takes one fetched batch; what it holds is written beside the next fetches. Never throws. */
@@ -343,7 +345,7 @@ export class PartitionApply {
     this.#stopping = new AbortController();
     this.#next = next;
     this.#position = parsePosition(position);
-    this.#pending = new Pending(this.#deps.limits, next, this.#deps.decoder());
+    this.#pending = new Pending(this.#deps.limits, next, this.#deps.decoder(this.#catalog));
   }
 
   async #connected(): Promise<RawConnection> {

@@ -10,6 +10,7 @@ import type { RawConnection } from '../../shared/mysql/raw-connection.ts';
 import { quotedName } from '../../shared/mysql/sql-text.ts';
 import type { Change, Image } from '../change/envelope.ts';
 import { schemaFingerprint } from '../change/schema-fingerprint.ts';
+import type { ColumnType } from '../debezium/debezium-values.ts';
 
 /** The columns that images of one shape are written to. */
 export interface Layout {
@@ -23,6 +24,8 @@ export interface TargetTable {
   /** Writable columns in table order: generated ones are left to the server. */
   readonly columns: ReadonlySet<string>;
   readonly generated: ReadonlySet<string>;
+  /** What each of its columns is, for messages whose values do not tell. */
+  readonly types: ReadonlyMap<string, ColumnType>;
   /** Columns that an insert has to name: NOT NULL without a default. */
   readonly required: readonly string[];
   /** Columns of type FLOAT: read as DOUBLE, as the text of a FLOAT has six digits. */
@@ -112,6 +115,7 @@ function tableOf(name: string, columns: readonly ColumnRow[], keys: readonly { k
   return {
     name, generated, uniqueKeys,
     columns: new Set(writable.map(({ c }) => c)),
+    types: new Map(columns.map(({ c, type, dataType }) => [c, { dataType: dataType.toLowerCase(), columnType: type }])),
     required: writable.filter(({ nullable, def, extra }) => nullable === 'NO' && def === null && !/auto_increment|DEFAULT_GENERATED/i.test(extra)).map(({ c }) => c),
     floats: new Set(columns.filter(({ dataType }) => dataType.toLowerCase() === 'float').map(({ c }) => c)),
     retired: new Set(retired.map(({ c }) => c)),

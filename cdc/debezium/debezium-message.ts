@@ -11,6 +11,7 @@
  */
 import { parseHlc } from '../../shared/clock/hlc.ts';
 import type { Version } from '../../shared/clock/hlc.ts';
+import type { IncomingMessage } from '../../shared/kafka/message.ts';
 import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import { HEARTBEAT_TABLE, TOMBSTONE_TABLE } from '../../shared/schema/tables.ts';
 import type { Change, ChangeSource, Image, Operation, Value } from '../change/envelope.ts';
@@ -34,10 +35,11 @@ type Row = { readonly fields: Fields; readonly schemas: ReadonlyMap<string, Fiel
 
 /** Tandem's own envelope always has this block; in the JSON of a string its quotes would be escaped. */
 const TANDEM_BLOCK = Buffer.from('"tandem":{');
+const PART_HEADER = 'tandem-part';
 
-/** Every message that is not in Tandem's own envelope is taken for Debezium's. */
-export function isDebezium(value: Buffer): boolean {
-  return value.indexOf(TANDEM_BLOCK) < 0;
+/** Every message that is not in Tandem's own envelope, nor a part of one, is taken for Debezium's. */
+export function isDebezium({ value, headers }: Pick<IncomingMessage, 'value' | 'headers'>): boolean {
+  return headers[PART_HEADER] === undefined && value.indexOf(TANDEM_BLOCK) < 0;
 }
 
 /**

@@ -73,6 +73,7 @@ it('an image is converted once the target has the table, and again when that has
 it("Tandem's own messages are told from Debezium's, whatever stands in their rows", () => {
   const debezium = message('accounts', 'c', 'null', row('1').replace('Ann', '\\"tandem\\":{'));
   const change = read(debezium) as Change;
-  expect(isDebezium(debezium)).toBe(true);
-  expect(isDebezium(encodeChangeBytes(change))).toBe(false);
+  expect(isDebezium({ value: debezium, headers: {} })).toBe(true);
+  expect(isDebezium({ value: encodeChangeBytes(change), headers: {} })).toBe(false);
+  expect(isDebezium({ value: Buffer.from('half of'), headers: { 'tandem-part': Buffer.from('ab/0/2') } })).toBe(false);
 });
