@@ -34,12 +34,18 @@ export interface CdcProcesses extends AsyncDisposable {
   of(part: Part, side: Side): CdcProcess;
 }
 
-/** @param options.supervised a process that ends by itself is started again, as a supervisor would */
-export async function startProcesses(twin: Twin, etcd: TestEtcd, options: { supervised?: boolean } = {}): Promise<CdcProcesses> {
+/**
+ * @param options.supervised a process that ends by itself is started again, as a supervisor would
+ * @param options.env beside what every part is told
+ */
+export async function startProcesses(
+  twin: Twin, etcd: TestEtcd, options: { supervised?: boolean; env?: Readonly<Record<string, string>> } = {},
+): Promise<CdcProcesses> {
   const all: CdcProcess[] = [];
   for (const side of SIDES) {
     for (const part of ['capture', 'apply'] as const) {
-      all.push(processOf({ part, side, env: await environment(twin, etcd, part, side), region: twin.of(side), isSupervised: options.supervised ?? false }));
+      const env = { ...(await environment(twin, etcd, part, side)), ...options.env };
+      all.push(processOf({ part, side, env, region: twin.of(side), isSupervised: options.supervised ?? false }));
     }
   }
   for (const each of all) each.start();

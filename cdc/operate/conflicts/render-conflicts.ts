@@ -56,7 +56,7 @@ function hidden(columns: number): string[] {
 }
 
 function titleOf({ writer, image }: Side, won: boolean): string {
-  return `${writer}${image === null ? ' (deleted it)' : ''}${won ? ' <- stands' : ''}`;
+  return `${writer}${image === null ? ' (deleted it)' : ''}${won ? ' <- won' : ''}`;
 }
 
 function versionText({ version }: Side): string {

@@ -43,11 +43,13 @@ export function decideReplay({ conflict, now, writable, overNewer }: ReplayInput
   const loser = sides[winner === 0 ? 1 : 0];
   if (loser.image === undefined) return { kind: 'refused', why: 'the record has no losing image' };
   if (loser.image !== null && loser.image['id'] !== rowId) return { kind: 'refused', why: `the losing image is of row ${String(loser.image['id'])}, not of row ${rowId}` };
-  if (!overNewer && hasMovedOn(conflict, loser.version, now.version)) {
-    return { kind: 'refused', why: `row ${rowId} has been written since the conflict: replaying would undo a newer write. --over-newer does it all the same` };
-  }
-  if (loser.image === null) return now.image === null ? { kind: 'nothing' } : { kind: 'delete' };
-  return writeOf(loser.image, { winner: sides[winner].image ?? null, now: now.image, writable });
+  const plan = loser.image === null ? removalOf(now) : writeOf(loser.image, { winner: sides[winner].image ?? null, now: now.image, writable });
+  if (plan.kind === 'nothing' || overNewer || !hasMovedOn(conflict, loser.version, now.version)) return plan;
+  return { kind: 'refused', why: `row ${rowId} has been written since the conflict: replaying would undo a newer write. --over-newer does it all the same` };
+}
+
+function removalOf(now: RowNow): ReplayPlan {
+  return now.image === null ? { kind: 'nothing' } : { kind: 'delete' };
 }
 
 function writeOf(loser: Image, { winner, now, writable }: { winner: Image | null; now: Image | null; writable: ReadonlySet<string> }): ReplayPlan {

@@ -61,7 +61,7 @@ function applyProblems(region: string, { trouble, partitions, deadLetters, parke
     ...(poison + held === 0 ? [] : [{
       ...at, code: 'dead-letters',
       message: `${poison} change(s) could not be written${parkedUnits.length === 0 ? '' : `; ${held} later one(s) of unit ${parkedUnits.slice(0, 8).join(', ')}${parkedUnits.length > 8 ? ', …' : ''} wait behind`}`,
-      action: `./tandem cdc retry ${region} lists them with their causes; mend those, then ./tandem cdc retry ${region} --all, or give one up: ./tandem cdc skip ${region} ID.`,
+      action: `./tandem cdc retry ${region} lists them with their causes, and says how to go on.`,
     }]),
     ...(deadLetters === null && trouble === null ? [{ ...at, code: 'db-unavailable', message: 'its database does not answer: dead letters and conflicts are unknown', action: CODES['db-unavailable'].action }] : []),
   ];

@@ -47,7 +47,7 @@ function applyLines({ region, apply }: RegionOverview, atMs: number, paint: Pain
   const behind = partitions.reduce((sum, each) => sum + Number(each.behind), 0);
   const rates = apply.rates === null ? '' : `${rate(apply.rates.rows)} rows/s, `;
   return [
-    head('apply', region, state, TONES[state], `${rates}${plural(behind, 'message')} behind in ${plural(partitions.length, 'partition')}`, paint),
+    head('apply', region, state, TONES[state], `${rates}${partitions.length === 0 ? 'reads nothing: how far behind is unknown' : `${plural(behind, 'message')} behind in ${plural(partitions.length, 'partition')}`}`, paint),
     ...pauseLines(pause, atMs),
     ...hanging(`${INDENT}conflicts `, conflictText(conflicts)),
     `${INDENT}dead letters ${deadLetters === null ? 'unknown' : `${count(deadLetters.poison)}, held behind them ${count(deadLetters.held)}, units parked ${parkedUnits.length}`}`,

@@ -33,7 +33,7 @@ test('the row that was set aside has lost, whichever of the two it was', () => {
 test('show marks what differs, leaves out what does not, and says how to see it', () => {
   const text = renderConflict(conflict(), { full: false, paint: plain });
   expect(text).toContain('conflict 4611686018427387904: update-update in accounts, row 42, unit 17');
-  expect(text).toMatch(/^ {22}east {25}west <- stands$/m);
+  expect(text).toMatch(/^ {22}east {25}west <- won$/m);
   expect(text).toMatch(/^\* display_name {8}Ada {26}Bea$/m);
   expect(text).toMatch(/^ {2}written, UTC {8}2026-11-21 08:00:00.100/m);
   expect(text).not.toContain('_hlc');
@@ -47,7 +47,7 @@ test('show marks what differs, leaves out what does not, and says how to see it'
 
 test('a delete has no image, and says so', () => {
   const text = renderConflict(conflict({ kind: 'delete-update', remoteImage: null }), { full: false, paint: plain });
-  expect(text).toContain('west (deleted it) <- stands');
+  expect(text).toContain('west (deleted it) <- won');
 });
 
 test('no line of list, show or replay is longer than 80 columns, whatever the values are', () => {

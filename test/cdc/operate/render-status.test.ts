@@ -55,7 +55,7 @@ test('dead letters are counted, their units named, and the commands that settle 
   const text = renderStatus(overview({ 'apply west': { deadLetters: { poison: 1, held: 7 }, parkedUnits: [17] } }), plain);
   expect(text).toContain('dead letters 1, held behind them 7, units parked 1');
   expect(text).toMatch(/1 change\(s\) could not be written; 7 later one\(s\) of unit 17/);
-  expect(text.replaceAll(/\s+/g, ' ')).toContain('./tandem cdc retry west --all');
+  expect(text.replaceAll(/\s+/g, ' ')).toContain('./tandem cdc retry west lists them');
 });
 
 test('a snapshot under way shows how far it is; one that failed is wrong', () => {
