@@ -6,6 +6,7 @@ import { openKafka } from '../../shared/kafka/kafka.ts';
 import { TandemError, isTandemError } from '../../shared/kernel/tandem-error.ts';
 import type { Lifecycle } from '../../shared/lifecycle/lifecycle.ts';
 import { runProcess } from '../../shared/lifecycle/run-process.ts';
+import { keepHeapSmall } from '../../shared/lifecycle/small-heap.ts';
 import { openDatabase } from '../../shared/mysql/database.ts';
 import { openRawConnection } from '../../shared/mysql/raw-connection.ts';
 import type { RawConnection } from '../../shared/mysql/raw-connection.ts';
@@ -26,6 +27,7 @@ import { LagRing } from './lag.ts';
 const SERVICE = 'apply';
 const POOL_SIZE = 2;
 
+keepHeapSmall();
 runProcess(SERVICE, async (life: Lifecycle) => {
   const config = readConfig(applyConfig, process.env);
   const { region, instance, regions } = config;
