@@ -58,12 +58,12 @@ export const CODES = {
   'capture-needs-snapshot': {
     http: 500, grpc: 'INTERNAL', retryable: false,
     meaning: 'The topic is empty, and the binlog does not reach back to the beginning of the data: reading it alone would leave rows out in silence.',
-    action: 'Send the rows themselves (tandem cdc reset <region> --to snapshot), or, where the peer has them already, go on from now (--to now); then tandem diff.',
+    action: 'Send the rows themselves (tandem cdc reset <region> --part capture --to snapshot), or, where the peer has them already, go on from now (the same with --to now); then tandem diff.',
   },
   'capture-position-gone': {
     http: 500, grpc: 'INTERNAL', retryable: false,
     meaning: 'The binlog that capture has to resume from was purged: the changes that the message names will never reach the peer from it.',
-    action: 'Run tandem cdc reset <region> --to snapshot, then tandem diff (rows deleted in the gap are shown there); keep binlogs longer.',
+    action: 'Run tandem cdc reset <region> --part capture --to snapshot, then tandem diff (rows deleted in the gap are shown there); keep binlogs longer.',
   },
   'capture-privilege-missing': {
     http: 500, grpc: 'INTERNAL', retryable: false,
@@ -83,12 +83,12 @@ export const CODES = {
   'capture-server-behind': {
     http: 500, grpc: 'INTERNAL', retryable: false,
     meaning: 'The server lacks transactions that were captured before and stand in the topic, or it has others in their place: a replica was promoted that had not received them, or the server was restored.',
-    action: 'The peer has what this server has lost: run tandem diff and tandem repair, then tandem cdc reset <region> --to now.',
+    action: 'The peer has what this server has lost: run tandem diff and tandem repair, then tandem cdc reset <region> --part capture --to now.',
   },
   'capture-unreadable': {
     http: 500, grpc: 'INTERNAL', retryable: false,
     meaning: 'The binlog holds something that capture cannot turn into changes without losing some.',
-    action: 'Read the message: it names the event; mend the setting or session that wrote it, then tandem cdc reset <region> --to snapshot, then tandem diff and repair.',
+    action: 'Read the message: it names the event; mend the setting or session that wrote it, then tandem cdc reset <region> --part capture --to snapshot, then tandem diff and repair.',
   },
   'capture-unsafe-settings': {
     http: 500, grpc: 'INTERNAL', retryable: false,
@@ -98,7 +98,7 @@ export const CODES = {
   'capture-wrong-server': {
     http: 500, grpc: 'INTERNAL', retryable: false,
     meaning: 'The position in the topic is of the other flavour of database (MySQL, MariaDB) than the server: it says nothing about this binlog.',
-    action: 'Point TANDEM_MYSQL_HOST and _PORT at the region\'s server; after a planned change of flavour run tandem cdc reset <region> --to snapshot.',
+    action: 'Point TANDEM_MYSQL_HOST and _PORT at the region\'s server; after a planned change of flavour run tandem cdc reset <region> --part capture --to snapshot.',
   },
   'change-malformed': {
     http: 500, grpc: 'INTERNAL', retryable: false,
