@@ -148,13 +148,17 @@ export class ChangeProducer {
   }
 }
 
-function batchesOf(topic: string, queue: readonly Queued[], headers: Readonly<Record<string, string>>): { topic: string; partition: number; messages: OutgoingMessage[] }[] {
+/** Tracing headers go with the first message of each partition: the batch is what is traced. */
+function batchesOf(topic: string, queue: readonly Queued[], tracing: Readonly<Record<string, string>>): { topic: string; partition: number; messages: OutgoingMessage[] }[] {
   const byPartition = new Map<number, OutgoingMessage[]>();
   for (const { partition, key, value, part } of queue) {
-    const message = { key, value, headers: part === undefined ? headers : { ...headers, [PART_HEADER]: part } };
     const messages = byPartition.get(partition);
-    if (messages === undefined) byPartition.set(partition, [message]);
-    else messages.push(message);
+    if (part !== undefined) {
+      const message = { key, value, headers: { [PART_HEADER]: part } };
+      if (messages === undefined) byPartition.set(partition, [message]);
+      else messages.push(message);
+    } else if (messages === undefined) byPartition.set(partition, [{ key, value, headers: tracing }]);
+    else messages.push({ key, value });
   }
   return [...byPartition].map(([partition, messages]) => ({ topic, partition, messages }));
 }

@@ -12,6 +12,8 @@ import { Socket, connect } from 'node:net';
 import { Kafka, logLevel } from 'kafkajs';
 import type { ISocketFactoryArgs, LogEntry } from 'kafkajs';
 import type { LogSink } from '../kernel/log-sink.ts';
+import './fetched-records.ts';
+import './produce-request.ts';
 import './request-queue-fix.ts';
 
 const CONNECT_DEADLINE_MS = 2000;
