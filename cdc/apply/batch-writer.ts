@@ -56,7 +56,7 @@ export interface WriteContext {
   /** Units whose changes wait. */
   readonly parked: ReadonlySet<number>;
   /** Set for the try after which a change that fails is parked; null: it fails the batch. */
-  readonly poison: { readonly policy: PoisonPolicy; readonly tries: number } | null;
+  readonly poison: { readonly policy: PoisonPolicy; readonly tries: number; /** A query that finds its letter where it was skipped. */ readonly skipped: (delivery: Delivery) => string } | null;
   /** May rows of this table be taken to stand as the writers saw them? */
   readonly mayAssume: (table: string) => boolean;
   /** True for a change that has been here, so that a conflict of it is on record already. */
@@ -160,6 +160,8 @@ async function writeLiteral(transaction: OpenTransaction, context: WriteContext,
       if (isBehind(context, change)) throw schemaBehind(change, error);
       if (context.poison === null) throw new ChangeFault(change, error);
       await transaction.run(['ROLLBACK TO SAVEPOINT before_change']);
+      // Somebody gave it up for good, and now the topic is read again.
+      if ((await transaction.run([context.poison.skipped(delivery)]))[0]?.rows.length !== 0) continue;
       tally.letters.push(poisonLetter(delivery, error, context.poison.tries, context.poison.policy));
       if (context.poison.policy === 'pause-unit') parked.add(change.unit);
     }

@@ -71,6 +71,11 @@ export function parkedUnits({ source, partition }: CheckpointKey): string {
     WHERE state = 'waiting' AND source = ${literal(source)} AND partition_no = ${partition} AND holds_unit = 1`;
 }
 
+/** A row where this message was parked before and then given up. */
+export function skippedLetter(key: CheckpointKey, offset: bigint): string {
+  return `SELECT id FROM ${DEAD_LETTER_TABLE} WHERE id = ${letterId(key, offset)} AND state = 'skipped'`;
+}
+
 export function settleLetters(ids: readonly string[], state: 'retried' | 'skipped'): string {
   return `UPDATE ${DEAD_LETTER_TABLE} SET state = ${literal(state)}, holds_unit = 0, settled_at = NOW(3) WHERE id IN (${ids.map(BigInt).join(',')})`;
 }

@@ -341,7 +341,9 @@ export class PartitionApply {
     this.#inbox.clear();
   }
 
+  /** What came in while the checkpoint was being read is from further on: it will come again, in its turn. */
   #startAt(next: bigint, position: string): void {
+    this.#inbox.clear();
     this.#stopping = new AbortController();
     this.#next = next;
     this.#position = parsePosition(position);

@@ -17,7 +17,7 @@ import { ChangeFault, UniqueCollision, WrongAssumption, writeChanges } from './b
 import type { WriteMode, WriteReport, WriteResult } from './batch-writer.ts';
 import type { CheckpointKey, CheckpointMove } from './checkpoint.ts';
 import { collidingKey, isContention, isDataFault, isSchemaFault } from './faults.ts';
-import { parkLetters } from './letters.ts';
+import { parkLetters, skippedLetter } from './letters.ts';
 import type { Delivery, Letter, PoisonPolicy } from './letters.ts';
 import { setAside } from './set-aside.ts';
 import type { TableCatalog } from './table-catalog.ts';
@@ -109,11 +109,11 @@ export class PartitionWriter {
 
   /** All but the last statements: those are the caller's to send, with COMMIT or before the next step. */
   async write(transaction: TargetTransaction, { deliveries, move, isRepeated }: Batch, isStep = false): Promise<WriteResult> {
-    const { catalog, rules, poison } = this.#deps;
+    const { key, catalog, rules, poison } = this.#deps;
     const isLastTry = this.#faults.at === move.expected && this.#faults.count >= poison.tries;
     return await writeChanges(transaction, {
       catalog, rules, mode: this.#mode, parked: this.#parked, isRepeated,
-      poison: isLastTry ? { policy: poison.policy, tries: this.#faults.count } : null,
+      poison: isLastTry ? { policy: poison.policy, tries: this.#faults.count, skipped: ({ offset }) => skippedLetter(key, offset) } : null,
       mayAssume: (table) => !isStep && (this.#readFirst.get(table)?.left ?? 0) === 0,
     }, deliveries);
   }
