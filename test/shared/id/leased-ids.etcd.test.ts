@@ -85,10 +85,10 @@ test('processes that start at once get different numbers, and their ids never me
   expect(new Set(issued).size).toBe(1_200);
 });
 
-test('a lease names its owner, and a stop gives the number back at once', async () => {
-  const ids = await start({ owner: 'dispatch-east-1' });
+test('a lease names its owner and the schema it knows, and a stop gives the number back at once', async () => {
+  const ids = await start({ owner: 'dispatch-east-1', schema: 31 });
   const key = `/tandem/nodes/${region}/${ids.node}`;
-  expect(JSON.parse((await etcd.get(key))?.value ?? '{}')).toMatchObject({ owner: 'dispatch-east-1' });
+  expect(JSON.parse((await etcd.get(key))?.value ?? '{}')).toMatchObject({ owner: 'dispatch-east-1', schema: 31 });
   await ids.stop();
   expect(await etcd.get(key)).toBeNull();
   expect(() => ids.next()).toThrow(expect.toSatisfy((e) => isTandemError(e, 'not-ready')));
