@@ -7,6 +7,7 @@
 import { compareVersions, hlcMs } from '../../../shared/clock/hlc.ts';
 import type { Version } from '../../../shared/clock/hlc.ts';
 import type { Image, Value } from '../../change/envelope.ts';
+import type { ConflictKind } from '../../resolve/decide.ts';
 
 /** A row of _conflicts; images are left out of lists. */
 export interface ConflictRecord {
@@ -53,7 +54,7 @@ export interface Conflict {
   readonly detectedMs: number;
 }
 
-export const CONFLICT_KINDS = ['insert-insert', 'update-update', 'update-delete', 'delete-update', 'unique'] as const;
+export const CONFLICT_KINDS = ['insert-insert', 'update-update', 'update-delete', 'delete-update', 'unique'] as const satisfies readonly ConflictKind[];
 export const SET_ASIDE = 'set-aside';
 const MERGED = 'merged';
 
