@@ -28,7 +28,7 @@ import { checkStart } from './start-check.ts';
 import { TransactionAssembler } from './transaction-assembler.ts';
 import type { Oddity } from './transaction-assembler.ts';
 
-/** A stream that says nothing for this long although heartbeats are being written is dead. */
+/** A stream that says nothing for this long is dead: an idle server sends a sign each second (binlog-source.ts). */
 export const SILENCE_MS_MAX = 5_000;
 const WATCH_EVERY_MS = 1_000;
 /** How soon a setting, a right or a trigger that was taken away is noticed. */
@@ -42,7 +42,6 @@ export class CaptureSession {
   readonly #deps: CaptureDeps;
   readonly #facts: ServerFacts;
   readonly #stats: CaptureStats;
-  readonly #lastBeatMs: () => number;
   readonly #failure = Promise.withResolvers<never>();
   readonly #closing = new AbortController();
   #producer: ChangeProducer | undefined;
@@ -56,11 +55,10 @@ export class CaptureSession {
   /** Known once Kafka has as many changes as were handed in by then. */
   #nextPosition: { readonly position: string; readonly handed: number } | null = null;
 
-  constructor(deps: CaptureDeps, facts: ServerFacts, stats: CaptureStats, lastBeatMs: () => number) {
+  constructor(deps: CaptureDeps, facts: ServerFacts, stats: CaptureStats) {
     this.#deps = deps;
     this.#facts = facts;
     this.#stats = stats;
-    this.#lastBeatMs = lastBeatMs;
     // It may fail before anybody waits for it.
     this.#failure.promise.catch(() => {});
   }
@@ -199,9 +197,8 @@ export class CaptureSession {
     const { database, tables = REPLICATED_TABLES, checkEveryMs = CHECK_EVERY_MS, silenceMsMax = SILENCE_MS_MAX } = this.#deps;
     const listen = (): void => {
       const silentMs = performance.now() - this.#lastSignMs;
-      // Beats written after the last sign should have come by; without them, or paused, silence means nothing.
-      const isExpected = !this.#isPaused && this.#lastBeatMs() > this.#lastSignMs;
-      if (!isExpected || silentMs < silenceMsMax) return;
+      // While the queue is full it is we who do not listen.
+      if (this.#isPaused || silentMs < silenceMsMax) return;
       this.#failure.reject(new TandemError('db-unavailable', `the binlog stream has been silent for ${Math.round(silentMs)} ms`));
     };
     let isChecking = false;

@@ -52,7 +52,7 @@ export interface CaptureDeps {
   readonly heartbeatEveryMs?: number;
   /** How soon a lost setting, right or trigger is noticed. */
   readonly checkEveryMs?: number;
-  /** A stream that is silent for longer although heartbeats are written is dead. */
+  /** A stream that is silent for longer is dead. */
   readonly silenceMsMax?: number;
   readonly observer?: CaptureObserver;
 }
@@ -103,7 +103,6 @@ class RunningCapture implements Capture {
   #trouble: string | null = 'starting';
   #refusal: unknown = null;
   #position: string | null = null;
-  #lastBeatMs = 0;
 
   constructor(deps: CaptureDeps) {
     assert(deps.partitions >= 1, `a topic cannot have ${deps.partitions} partitions`);
@@ -111,8 +110,7 @@ class RunningCapture implements Capture {
     const { database, log } = deps;
     const { signal } = this.#stopping;
     const everyMs = deps.heartbeatEveryMs ?? HEARTBEAT_EVERY_MS;
-    const onBeat = (): void => void (this.#lastBeatMs = performance.now());
-    this.#running = Promise.all([this.#run(signal), runHeartbeat({ database, pulse: this.#pulse, everyMs, log, signal, onBeat })]);
+    this.#running = Promise.all([this.#run(signal), runHeartbeat({ database, pulse: this.#pulse, everyMs, log, signal })]);
   }
 
   get queuedBytes(): number {
@@ -199,7 +197,7 @@ class RunningCapture implements Capture {
     const facts = await checkSource(database, tables, log);
     this.#facts = facts;
     await ensureChangeTopic(kafka, { region, partitions });
-    const session = new CaptureSession(this.#deps, facts, this.stats, () => this.#lastBeatMs);
+    const session = new CaptureSession(this.#deps, facts, this.stats);
     this.#session = session;
     this.stats.sessions += 1;
     this.#deps.observer?.sessionStarted();

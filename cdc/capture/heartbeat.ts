@@ -23,19 +23,16 @@ export interface HeartbeatOptions {
   readonly everyMs: number;
   readonly log: LogSink;
   readonly signal: AbortSignal;
-  /** Called after each beat that the database took. */
-  readonly onBeat: () => void;
 }
 
 /** Resolves when the signal aborts. */
-export async function runHeartbeat({ database, pulse, everyMs, log, signal, onBeat }: HeartbeatOptions): Promise<void> {
+export async function runHeartbeat({ database, pulse, everyMs, log, signal }: HeartbeatOptions): Promise<void> {
   let isFailing = false;
   while (!signal.aborted) {
     try {
       await beat(database, pulse);
       if (isFailing) log.info({}, 'heartbeats are written again');
       isFailing = false;
-      onBeat();
     } catch (error) {
       if (!isFailing) log.warn({ err: error }, 'a heartbeat could not be written');
       isFailing = true;

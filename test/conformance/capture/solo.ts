@@ -41,8 +41,6 @@ export interface Solo extends AsyncDisposable {
   sent(region: string): Promise<Change[]>;
   /** Resolves once the capture has sent what stands in the binlog now. */
   caughtUp(region: string): Promise<void>;
-  /** A login of capture to another server. */
-  login(mysql: TestMysql, at?: Partial<MysqlConfig>): MysqlConfig;
 }
 
 export async function startSolo(engine: TestMysql['engine']): Promise<Solo> {
@@ -52,9 +50,8 @@ export async function startSolo(engine: TestMysql['engine']): Promise<Solo> {
   const sql = await openRawConnection(mysql.config, { role: 'operator' });
   const databases: Database[] = [];
   const captures: Capture[] = [];
-  const login = (server: TestMysql, at: Partial<MysqlConfig> = {}): MysqlConfig => ({ ...(server.users['tandem_capture'] as MysqlConfig), ...at });
   const deps = (region: string, more: Partial<CaptureDeps> = {}): CaptureDeps => {
-    const config = more.mysql ?? login(mysql);
+    const config = more.mysql ?? captureLogin(mysql);
     const database = openDatabase({ ...config, poolSize: 3 }, { log });
     databases.push(database);
     return { region, origin: 1, partitions: PARTITIONS, mysql: config, database, kafka, log, heartbeatEveryMs: 50, checkEveryMs: 200, ...more };
@@ -70,15 +67,15 @@ export async function startSolo(engine: TestMysql['engine']): Promise<Solo> {
     return changes.filter(({ table }) => table !== '_heartbeats');
   };
   return {
-    mysql, kafka, broker, sql, log, deps, start, sent, login,
+    mysql, kafka, broker, sql, log, deps, start, sent,
     streaming: async (region, more) => {
       const capture = await start(region, more);
       await until(`capture of ${region}`, async () => capture.trouble === null, 30_000, () => `${capture.trouble}`);
       return capture;
     },
     caughtUp: async (region) => {
-      const beat = async (): Promise<bigint> => BigInt((await sql.query<{ beat: string }>('SELECT beat FROM _heartbeats WHERE id = 1'))[0]?.beat ?? 0);
-      const goal = (await beat()) + 2n;
+      const [row] = await sql.query<{ beat: string }>('SELECT beat FROM _heartbeats WHERE id = 1');
+      const goal = BigInt(row?.beat ?? 0) + 2n;
       await until(`${region} to send beat ${goal}`, async () => {
         const tails = await kafka.readTails(changeTopic(region), 1);
         return [...tails.values()].every(([tail]) => {
@@ -96,6 +93,11 @@ export async function startSolo(engine: TestMysql['engine']): Promise<Solo> {
       await Promise.all([mysql.stop(), broker.stop()]);
     },
   };
+}
+
+/** Capture's login to that server, under another address where `at` says so. */
+export function captureLogin(mysql: TestMysql, at: Partial<MysqlConfig> = {}): MysqlConfig {
+  return { ...(mysql.users['tandem_capture'] as MysqlConfig), ...at };
 }
 
 /** `count` accounts from `first` on, in one statement. */
