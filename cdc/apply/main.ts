@@ -48,7 +48,7 @@ runProcess(SERVICE, async (life: Lifecycle) => {
   };
   const http = buildHttp({ name: SERVICE, log, metrics, checks: { apply: ready }, ...operatorCheck(config.jwtPublicKey) });
   const source = regions.peerOf(region);
-  const pauses = addApplyControl(http, { region, source, database, log, current: () => apply });
+  const pauses = addApplyControl(http, { region, source, database, log, metrics, current: () => apply });
   const noLag = new LagRing();
   addLagRoute(http, () => apply?.lag ?? noLag);
 

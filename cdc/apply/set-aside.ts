@@ -50,7 +50,9 @@ async function setAsideWithin(
     image: standingRow === undefined ? null : imageOfRow(standingRow as RawRow, table.floats),
   };
   const incoming: Row = { id: change.id, version: sql.versionOfRow({ hlc: image['_hlc'] ?? change.version.hlc, origin: image['_origin'] ?? change.version.origin }), merge: textOf(image[MERGE_COLUMN]), image };
-  const { loser } = decideCollision(collisionVersion(rules, incoming), collisionVersion(rules, standing));
+  const { loser } = decideCollision(
+    { id: incoming.id, version: collisionVersion(rules, incoming) }, { id: standing.id, version: collisionVersion(rules, standing) },
+  );
   const lost = loser === 'incoming' ? incoming : standing;
   const version = setAsideVersion(collisionVersion(rules, lost));
   const unit = Number(lost.image?.['unit'] ?? change.unit);

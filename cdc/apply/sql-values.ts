@@ -8,6 +8,7 @@ import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import type { RawRow } from '../../shared/mysql/raw-connection.ts';
 import { literal } from '../../shared/mysql/sql-text.ts';
 import type { Image, Value } from '../change/envelope.ts';
+import type { TargetTable } from './table-catalog.ts';
 import { shortestFloat } from '../change/numbers.ts';
 
 const DECIMAL_ID = /^-?[0-9]{1,20}$/;
@@ -17,10 +18,12 @@ export function valueLiteral(value: Value): string {
 }
 
 /** Throws change-malformed where the image has no such column: what is missing is not NULL. */
-export function columnLiteral(table: string, image: Image, column: string): string {
+export function columnLiteral({ name, floats }: Pick<TargetTable, 'name' | 'floats'>, image: Image, column: string): string {
   const value = image[column];
+  // The largest FLOAT, in its fewest digits, is more than a FLOAT takes.
+  if (typeof value === 'number' && floats.has(column)) return valueLiteral(Math.fround(value));
   if (value !== undefined) return valueLiteral(value);
-  throw new TandemError('change-malformed', `an image of ${table} lacks ${column}`, { details: { table, column } });
+  throw new TandemError('change-malformed', `an image of ${name} lacks ${column}`, { details: { table: name, column } });
 }
 
 /** Throws change-malformed. */

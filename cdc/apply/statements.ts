@@ -67,7 +67,7 @@ export function insertRows(writes: readonly RowWrite[]): string[] {
   for (const [layout, same] of Map.groupBy(writes, ({ layout: each }) => each)) {
     const { table } = same[0] as RowWrite;
     const head = `INSERT INTO ${quotedName(table.name)} (${layout.list}) VALUES `;
-    const tuples = same.map(({ image }) => `(${literalsOf(table.name, image, layout.columns)})`);
+    const tuples = same.map(({ image }) => `(${literalsOf(table, image, layout.columns)})`);
     for (const some of chunksOfBytes(tuples, (tuple) => tuple.length)) statements.push(head + some.join(','));
   }
   return statements;
@@ -84,7 +84,7 @@ export function updateRows(writes: readonly RowWrite[]): UpdateStatement[] {
 
 export function updateRow({ table, id, image, layout, changed, expected }: RowWrite): UpdateStatement {
   const columns = settable(layout, changed);
-  const sets = columns.map((column) => `${quotedName(column)}=${columnLiteral(table.name, image, column)}`).join(',');
+  const sets = columns.map((column) => `${quotedName(column)}=${columnLiteral(table, image, column)}`).join(',');
   const only = expected === null ? '' : ` AND _hlc = ${formatHlc(expected.hlc)} AND _origin = ${expected.origin}`;
   return { sql: `UPDATE ${quotedName(table.name)} SET ${sets} WHERE id = ${idLiteral(id)}${only}`, rows: 1 };
 }
@@ -126,7 +126,7 @@ function updateJoined(layout: Layout, writes: readonly RowWrite[]): UpdateStatem
   const statements: UpdateStatement[] = [];
   const joined: string[][] = [];
   for (const write of writes) {
-    const values = columns.map((column) => columnLiteral(table.name, write.image, column));
+    const values = columns.map((column) => columnLiteral(table, write.image, column));
     const { expected } = write;
     if (bytesOf(values) > JOINED_ROW_BYTES_MAX || (!isChecked && expected !== null)) statements.push(updateRow(write));
     else joined.push([idLiteral(write.id), ...(isChecked && expected !== null ? [formatHlc(expected.hlc), String(expected.origin)] : []), ...values]);
@@ -153,7 +153,7 @@ function settable(layout: Layout, changed: ReadonlySet<string> | null): string[]
   return layout.columns.filter((column) => column !== 'id' && (changed === null || changed.has(column)));
 }
 
-function literalsOf(table: string, image: Image, columns: readonly string[]): string {
+function literalsOf(table: TargetTable, image: Image, columns: readonly string[]): string {
   let text = '';
   for (const column of columns) text += text === '' ? columnLiteral(table, image, column) : `,${columnLiteral(table, image, column)}`;
   return text;

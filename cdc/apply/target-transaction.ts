@@ -67,7 +67,7 @@ export class TargetTransaction implements OpenTransaction {
   /** Runs the statements and commits. @param end where the checkpoint goes, if not where the transaction began with */
   async commit(statements: readonly string[], end?: Omit<CheckpointMove, 'expected'>): Promise<void> {
     if (!this.#hasBegun) await this.run([]);
-    const move = end === undefined || end.next === this.#move.next ? [] : [moveCheckpoint(this.#key, { expected: this.#move.next, ...end })];
+    const move = end === undefined || end.next === this.#move.next ? [] : [moveCheckpoint(this.#key, { ...end, expected: this.#move.next })];
     const packets = packetsOf([...statements, ...move, 'COMMIT']);
     for (const packet of packets.slice(0, -1)) await this.#send(packet, STATEMENT_DEADLINE_MS);
     const before = this.waitedMs;
