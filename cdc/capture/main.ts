@@ -69,7 +69,7 @@ runProcess(SERVICE, async (life: Lifecycle) => {
     if (trouble !== null && capture?.isPaused !== true) throw new TandemError('not-ready', trouble);
   };
   const http = buildHttp({ name: SERVICE, log, metrics, checks: { capture: ready }, ...operatorCheck(config.jwtPublicKey) });
-  const pauses = addCaptureControl(http, { region, peer: regions.peerOf(region), database, log, current: () => capture });
+  const pauses = addCaptureControl(http, { region, peer: regions.peerOf(region), database, log, metrics, current: () => capture });
   let running: Promise<void> | undefined;
   life.add({ name: 'tracing', stop: () => tracing.stop() });
   life.add({

@@ -7,6 +7,7 @@
 import type { HttpApp } from '../../shared/http/http-server.ts';
 import type { LogSink } from '../../shared/kernel/log-sink.ts';
 import type { Database } from '../../shared/mysql/database.ts';
+import type { Metrics } from '../../shared/telemetry/metrics.ts';
 import type { Apply, ResetRequest } from '../apply/apply.ts';
 import type { SettleReport } from '../apply/dead-letters.ts';
 import { applyStatus } from './apply-status.ts';
@@ -15,7 +16,7 @@ import {
   ApplyResetAnswer, ApplyResetBody, ApplyStatusSchema, DeadLetterList, IdParams, LettersQuery, ReasonBody, RetryAllBody, SettleAnswer,
 } from './control-api.ts';
 import type { Settled } from './control-api.ts';
-import { CONTROL_PREFIX, actorOf, addPauseRoutes, operatorsOnly, refuseLoss, running } from './part-routes.ts';
+import { CONTROL_PREFIX, actorOf, addPauseRoutes, countPause, operatorsOnly, refuseLoss, running } from './part-routes.ts';
 import { PauseKeeper } from './pause.ts';
 import { losesChanges, meaningOf } from './reset.ts';
 
@@ -25,12 +26,14 @@ export interface ApplyControlDeps {
   readonly source: string;
   readonly database: Database;
   readonly log: LogSink;
+  readonly metrics: Metrics;
   readonly current: () => Apply | undefined;
 }
 
 /** Adds the routes. The keeper that comes back is started before what it is to hold. */
-export function addApplyControl(http: HttpApp, { region, source, database, log, current }: ApplyControlDeps): PauseKeeper {
+export function addApplyControl(http: HttpApp, { region, source, database, log, metrics, current }: ApplyControlDeps): PauseKeeper {
   const keeper = new PauseKeeper({ part: 'apply', region, database, log, current });
+  countPause(metrics, keeper);
   const apply = (): Apply => running(current(), 'apply');
   const onRequest = operatorsOnly;
   const status = { onRequest, schema: { response: { 200: ApplyStatusSchema } } };

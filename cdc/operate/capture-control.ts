@@ -9,6 +9,7 @@ import type { LogSink } from '../../shared/kernel/log-sink.ts';
 import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import type { Database } from '../../shared/mysql/database.ts';
 import { REPLICATED_TABLES } from '../../shared/schema/tables.ts';
+import type { Metrics } from '../../shared/telemetry/metrics.ts';
 import type { Capture } from '../capture/capture.ts';
 import type { Snapshot } from '../capture/snapshot/snapshot.ts';
 import { endSnapshot, insertSnapshot, listSnapshots } from '../capture/snapshot/snapshot-store.ts';
@@ -18,7 +19,7 @@ import { captureStatus } from './capture-status.ts';
 import {
   CaptureResetAnswer, CaptureResetBody, CaptureStatusSchema, IdParams, ReasonBody, SnapshotBody, SnapshotList, SnapshotSchema,
 } from './control-api.ts';
-import { CONTROL_PREFIX, actorOf, addPauseRoutes, operatorsOnly, refuseLoss, running } from './part-routes.ts';
+import { CONTROL_PREFIX, actorOf, addPauseRoutes, countPause, operatorsOnly, refuseLoss, running } from './part-routes.ts';
 import { PauseKeeper } from './pause.ts';
 import { losesChanges, meaningOf } from './reset.ts';
 
@@ -28,12 +29,14 @@ export interface CaptureControlDeps {
   readonly peer: string;
   readonly database: Database;
   readonly log: LogSink;
+  readonly metrics: Metrics;
   readonly current: () => Capture | undefined;
 }
 
 /** Adds the routes. The keeper that comes back is started before what it is to hold. */
-export function addCaptureControl(http: HttpApp, { region, peer, database, log, current }: CaptureControlDeps): PauseKeeper {
+export function addCaptureControl(http: HttpApp, { region, peer, database, log, metrics, current }: CaptureControlDeps): PauseKeeper {
   const keeper = new PauseKeeper({ part: 'capture', region, database, log, current });
+  countPause(metrics, keeper);
   const onRequest = operatorsOnly;
   const status = { onRequest, schema: { response: { 200: CaptureStatusSchema } } };
   http.get(`${CONTROL_PREFIX}/status`, status, () => captureStatus({ region, database, capture: current(), pause: keeper.paused }));

@@ -7,6 +7,7 @@ import { createVerifier, requireRole } from '../../shared/http/auth.ts';
 import type { Caller, Jwk, VerifyToken } from '../../shared/http/auth.ts';
 import type { HttpApp } from '../../shared/http/http-server.ts';
 import { TandemError } from '../../shared/kernel/tandem-error.ts';
+import type { Metrics } from '../../shared/telemetry/metrics.ts';
 import { PauseAnswer, ReasonBody } from './control-api.ts';
 import type { PauseKeeper } from './pause.ts';
 
@@ -29,6 +30,11 @@ export function addPauseRoutes(http: HttpApp, keeper: PauseKeeper): void {
 /** For buildHttp(): without a key, every call of the control API is refused. */
 export function operatorCheck(publicJwk: Jwk | undefined): { readonly verifyToken?: VerifyToken } {
   return publicJwk === undefined ? {} : { verifyToken: createVerifier(publicJwk) };
+}
+
+/** A pause is no fault, yet a dashboard shows it and an alert may find it too long. */
+export function countPause(metrics: Metrics, keeper: PauseKeeper): void {
+  metrics.observe('tandem_cdc_paused', '1 while this part is paused on purpose; tandem cdc status says by whom and why.', [], (report) => report(keeper.paused === null ? 0 : 1));
 }
 
 /** What runs here. Throws not-ready where this process waits for its turn. */
