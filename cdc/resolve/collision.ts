@@ -13,8 +13,13 @@ import type { TableRules } from './table-rules.ts';
 /** No region's number: the tombstone of a row set aside belongs to the rule, and no genuine write can equal it. */
 export const SET_ASIDE_ORIGIN = 0;
 
-export function decideCollision(incoming: Version, standing: Version): { readonly loser: 'incoming' | 'standing' } {
-  return { loser: compareVersions(incoming, standing) < 0 ? 'incoming' : 'standing' };
+/** A row in a collision; `version` as collisionVersion gives it. */
+export interface Contender { readonly id: string; readonly version: Version }
+
+/** The older one loses. Rows that one statement inserted were born at one version: there the lower id loses. */
+export function decideCollision(incoming: Contender, standing: Contender): { readonly loser: 'incoming' | 'standing' } {
+  const order = compareVersions(incoming.version, standing.version) || (BigInt(incoming.id) < BigInt(standing.id) ? -1 : 1);
+  return { loser: order < 0 ? 'incoming' : 'standing' };
 }
 
 export function setAsideVersion(loser: Version): Version {

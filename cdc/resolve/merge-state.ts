@@ -8,6 +8,9 @@
 import { compareVersions, formatHlc, parseHlc } from '../../shared/clock/hlc.ts';
 import type { Hlc, Version } from '../../shared/clock/hlc.ts';
 import { TandemError } from '../../shared/kernel/tandem-error.ts';
+import { MERGE_COLUMN } from '../../shared/schema/conflict-rules.ts';
+import type { Image } from '../change/envelope.ts';
+import { versionOf } from '../change/image.ts';
 
 /** One region's part of a counter: all it has added so far, and when it last did. */
 export interface Slot { readonly hlc: Hlc; readonly total: bigint }
@@ -49,6 +52,12 @@ export function formatMerge({ born, groups, counters }: MergeState, version: Ver
 /** When the incarnation of a row began: its insert. Cheaper than all of parseMerge where only this matters. */
 export function bornOf(text: string | null | undefined, version: Version): Version {
   return text === null || text === undefined ? version : parseMerge(text, version).born;
+}
+
+/** Of a whole image of a merged table. Throws change-malformed. */
+export function birthOf(image: Image): Version {
+  const text = image[MERGE_COLUMN];
+  return bornOf(typeof text === 'string' ? text : null, versionOf('a merged table', image));
 }
 
 export function groupVersion(state: MergeState, group: string): Version {

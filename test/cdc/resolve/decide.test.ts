@@ -53,8 +53,13 @@ describe('a unique collision', () => {
   const [older, newer] = [v('5/1'), v('5/2')] as [Version, Version];
 
   it('has the same loser on both sides', () => {
-    expect(decideCollision(newer, older)).toEqual({ loser: 'standing' });
-    expect(decideCollision(older, newer)).toEqual({ loser: 'incoming' });
+    expect(decideCollision({ id: '1', version: newer }, { id: '2', version: older })).toEqual({ loser: 'standing' });
+    expect(decideCollision({ id: '2', version: older }, { id: '1', version: newer })).toEqual({ loser: 'incoming' });
+  });
+
+  it('between rows that were born in one statement has the same loser as well: the lower id', () => {
+    expect(decideCollision({ id: '10', version: older }, { id: '9', version: older })).toEqual({ loser: 'standing' });
+    expect(decideCollision({ id: '9', version: older }, { id: '10', version: older })).toEqual({ loser: 'incoming' });
   });
 
   it('the loser is deleted just above its own version, below any other write of it', () => {
