@@ -10,6 +10,7 @@ import type { Command } from 'commander';
 import type { Verdict } from '../../../chaos/judge.ts';
 import type { ReplayReport } from '../../../chaos/workloads/replay.ts';
 import { sayOnStderr } from '../console.ts';
+import { contractLeft } from '../contract-left.ts';
 import type { Say } from '../console.ts';
 import { progressTeller } from '../progress.ts';
 import { checkReplay, tellUnanswered } from '../replay-checks.ts';
@@ -84,6 +85,9 @@ async function up(flags: UpFlags): Promise<number> {
   const source = await loadTrips({ file: flags.trips, cache: dirs.cache, say });
   const stack = await startStack({ dirs, env: process.env, say });
   tellWhere(stack, say);
+  for (const [region, names] of await contractLeft(stack.topology)) {
+    say(`${region} holds data, so what ${names.join(', ')} removes is left; once every process runs this version: ./tandem migrate --contract`);
+  }
   // Without rides there is nothing to sum up for a person; a program is promised its object all the same.
   const driven = flags.rides === 0 && !flags.json ? null : await drive({ stack, source, flags, say, startedMs });
   if (driven !== null) {

@@ -62,6 +62,8 @@ describe('the processes of a region', () => {
     await Promise.all([untilReady(routerPort), untilReady(opsPort)]);
     const sql = await openRawConnection(mysql.config, { role: 'test' });
     await sql.execute('INSERT INTO _heartbeats (id, beat, at) VALUES (2, 77, UTC_TIMESTAMP(6))');
+    await sql.execute(`INSERT INTO _dead_letters (id, source, partition_no, message_offset, kind, state, holds_unit, unit, code, cause, tries, message)
+      VALUES (1, 'west', 0, 5, 'poison', 'waiting', 1, 17, 'db-failed', 'too long', 5, ''), (2, 'west', 0, 6, 'held', 'waiting', 0, 17, 'held', '', 0, '')`);
     await sql.close();
     service.answer = (_request, response) => json(response, 200, {});
     const seesTraffic = async (): Promise<boolean> => {
@@ -76,12 +78,15 @@ describe('the processes of a region', () => {
     expect(report).toMatchObject({ region: 'east', peer: 'west', isPeerReachable: false, leases: { east: 'held', west: 'missing' } });
     expect(report.units.byHome).toEqual({ east: 32, west: 32 });
     expect(report.regions['west']).toBeNull();
+    await until('ops sees what waits', READY_MS, async () => (await sla(opsPort)).regions['east']?.replication.parkedUnits?.join() === '17');
+    expect((await sla(opsPort)).regions['east']?.replication.deadLetters).toEqual({ poison: 1, held: 1 });
     expect(report.regions['east']?.config.hash).toMatch(/^[0-9a-f]{16}$/);
     expect(report.regions['east']?.api.oneMinute.successRate).toBe(1);
     expect(report.regions['east']?.targets).toMatchObject([
       { name: 'router-east', isUp: true }, { name: 'payment-east', isUp: false, error: 'connection refused' },
     ]);
     const exported = await (await fetch(`http://127.0.0.1:${opsPort}/metrics`)).text();
+    expect(exported).toMatch(/tandem_sla_dead_letters\{[^}]*kind="poison"[^}]*\} 1/);
     expect(exported).toMatch(/tandem_sla_units\{[^}]*home="west"[^}]*\} 32/);
     expect(exported).toMatch(/tandem_sla_health_score\{[^}]*part="all"[^}]*\} \d/);
     expect(exported).toMatch(/tandem_sla_target_up\{[^}]*target="payment-east"[^}]*\} 0/);

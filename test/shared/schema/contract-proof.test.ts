@@ -19,9 +19,9 @@ test('a node number tells who holds it and which schema its code knows; one that
 
 test('every writer of the old shape is named at once, before any database is asked', async () => {
   const sides = [{ region: 'east', origin: 1, connection: nobody }, { region: 'west', origin: 2, connection: nobody }] as const;
-  const writers = async () => [
+  const all = [
     { region: 'east', owner: 'dispatch-east-1', schema: 31 }, { region: 'east', owner: 'dispatch-east-2', schema: 30 }, { region: 'west', owner: 'payment-west', schema: 0 },
   ];
-  const reasons = await whyNotContract({ sides, partitions: 4, migration: 31, writers, nowMs: () => 0, deadlineMs: 0 });
+  const reasons = await whyNotContract({ sides, partitions: 4, migration: 31, writers: () => Promise.resolve(all), nowMs: () => 0, deadlineMs: 0 });
   expect(reasons).toEqual([expect.stringContaining('dispatch-east-2 in east runs a version of schema 30'), expect.stringContaining('payment-west in west runs a version that names no schema')]);
 });
