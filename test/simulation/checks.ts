@@ -57,6 +57,8 @@ function missingOf(write: Write, row: StoredRow | undefined, isNamed: (bits: (gh
   const { merge } = tableOf(write.table).rules;
   // A delete has what it wanted where the row is gone, or where what stands was born after it.
   if (write.kind === 'delete' && (row === undefined || (merge !== null && compareVersions(birthOf(row.image), write.version) > 0))) return null;
+  // An UPDATE that changes nothing makes a version, and nothing that a merge could lose.
+  if (merge !== null && write.kind === 'update' && write.groups.length === 0) return null;
   const all = row === undefined ? buried : row.ghost.all | row.ghost.buried;
   const isAlive = merge !== null && row !== undefined && write.after !== null && write.born === bornText(row.image);
   if ((all & write.bit) === 0n && !isNamed((ghost) => ghost.all)) return row === undefined ? 'the row is gone' : 'the row stands without it';
@@ -86,13 +88,16 @@ function sameLosers(east: Region, west: Region): string[] {
 }
 
 function sameConflicts(east: Region, west: Region): string[] {
-  // Of a unique collision the other row is part of the id, and not of its record.
-  const single = (region: Region): ConflictRow[] => [...region.database.conflicts.values()].map(({ row }) => row).filter(({ kind }) => kind !== 'unique');
   const theirs = new Map(single(west).map((row) => [meeting(row), row.id]));
   return single(east).flatMap((row) => {
     const id = theirs.get(meeting(row));
     return id === undefined || id === row.id ? [] : [`conflict ${meeting(row)} has the ids ${row.id} and ${id}`];
   });
+}
+
+/** Of a unique collision the other row is part of the id, and not of its record. */
+function single({ database }: Region): ConflictRow[] {
+  return [...database.conflicts.values()].map(({ row }) => row).filter(({ kind }) => kind !== 'unique');
 }
 
 function meeting({ table, rowId, local, remote, localImage, remoteImage }: ConflictRow): string {

@@ -151,8 +151,13 @@ class World {
     const apply = dice.pick(dice.pick(this.#applies[number]!));
     if (dice.oneIn(6)) apply.restart();
     const region = this.regions[number];
-    // While a batch runs again, people write on.
-    apply.step({ rows: 1 + dice.integer(6), isBulk: dice.oneIn(2), crash, onRetry: () => void (dice.oneIn(3) && this.#write(region, dice)) });
+    // While a batch runs again, people write on; not for ever, or it would never end.
+    let writes = 3;
+    const onRetry = (): void => {
+      writes -= 1;
+      if (writes >= 0 && dice.oneIn(3)) this.#write(region, dice);
+    };
+    apply.step({ rows: 1 + dice.integer(6), isBulk: dice.oneIn(2), crash, onRetry });
   }
 
   /** An operator sends a partition back. */

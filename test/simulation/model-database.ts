@@ -43,7 +43,7 @@ export class ModelDatabase {
     try {
       return work();
     } catch (e) {
-      for (const undo of this.#undo.reverse()) undo();
+      for (const undo of this.#undo.toReversed()) undo();
       throw e;
     } finally {
       this.#undo = [];
