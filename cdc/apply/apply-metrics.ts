@@ -12,7 +12,20 @@ export interface ApplyObserver {
   lag(sample: LagSample): void;
 }
 
+/** Label sets that come and go: one that is gone is reported as 0, or the last that was said of it would stand for ever. */
+class Alarms<L extends object> {
+  readonly #known = new Map<string, L>();
+
+  with(on: readonly L[]): [labels: L, isOn: 0 | 1][] {
+    for (const labels of on) this.#known.set(JSON.stringify(labels), labels);
+    const now = new Set(on.map((labels) => JSON.stringify(labels)));
+    return [...this.#known].map(([key, labels]) => [labels, now.has(key) ? 1 : 0]);
+  }
+}
+
 export function observeApply(metrics: Metrics, current: () => Apply | undefined): ApplyObserver {
+  const waiting = new Alarms<{ table: string; column: string }>();
+  const parked = new Alarms<{ unit: number }>();
   const rows = metrics.counter('tandem_apply_rows_total', 'Changes of the peer written here.');
   const duplicates = metrics.counter('tandem_apply_duplicates_total', 'Changes that were here already, or older than what stands.');
   const conflicts = metrics.counter('tandem_apply_conflicts_total', 'Conflicts met, by kind; each leaves a row in _conflicts.', ['kind']);
@@ -29,11 +42,11 @@ export function observeApply(metrics: Metrics, current: () => Apply | undefined)
   });
   metrics.observe('tandem_apply_changes_ahead', 'Changes whose version was far ahead of the local clock.', [], (report) => report(current()?.changesAhead ?? 0));
   metrics.observe('tandem_apply_schema_waiting', '1 while a partition waits for what the schema here lacks, by table and column.', ['table', 'column'], (report) => {
-    const waits = (current()?.partitions ?? []).flatMap(({ waitsFor }) => (waitsFor === null ? [] : [waitsFor]));
-    for (const { table, column } of waits) report(1, { table, column: column ?? '' });
+    const waits = (current()?.partitions ?? []).flatMap(({ waitsFor }) => (waitsFor === null ? [] : [{ table: waitsFor.table, column: waitsFor.column ?? '' }]));
+    for (const [labels, isOn] of waiting.with(waits)) report(isOn, labels);
   });
   metrics.observe('tandem_apply_parked_unit', '1 for each unit whose changes wait behind one that could not be written.', ['unit'], (report) => {
-    for (const unit of current()?.parkedUnits ?? []) report(1, { unit });
+    for (const [labels, isOn] of parked.with((current()?.parkedUnits ?? []).map((unit) => ({ unit })))) report(isOn, labels);
   });
   const letters = metrics.counter('tandem_apply_dead_letters_total', 'Changes parked instead of written: their own (poison), or of a waiting unit (held).', ['kind', 'unit']);
   const batchRows = metrics.histogram('tandem_apply_batch_rows', 'Changes written by one transaction.', { buckets: BATCH_BUCKETS });

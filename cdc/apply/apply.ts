@@ -46,11 +46,11 @@ const SESSION_TIMEOUT_MS = 6_000;
 const PARTITIONS_MAX = 64;
 const BACKOFF_MS = { first: 200, max: 2_000 } as const;
 /** A batch is whole transactions up to either of these; a larger transaction is written in steps of this size. */
-const BATCH_LIMITS: Limits = { rows: 1_000, bytes: 1024 * 1024 };
+const BATCH_LIMITS: Limits = { rows: 500, bytes: 512 * 1024 };
 const POISON: Poison = { tries: 5, policy: 'pause-unit' };
 /** What waits undecoded, over all partitions: with their batches and what kafkajs holds it stays far below 256 MiB. */
 const INBOX_BYTES_TOTAL = 8 * 1024 * 1024;
-const FETCH_BYTES = { partition: 512 * 1024, total: 4 * 1024 * 1024 } as const;
+const FETCH_BYTES = { partition: 256 * 1024, total: 2 * 1024 * 1024 } as const;
 /**
  * As lenient as the source may have been: a zero date or a zero in a key column that stood there must stand here. Foreign
  * keys cannot hold while a transaction's partitions arrive one by one.

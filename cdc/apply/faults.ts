@@ -9,12 +9,12 @@ import { isTandemError } from '../../shared/kernel/tandem-error.ts';
 /** Data exceptions (22), broken constraints (23), and what a trigger refuses by SIGNAL (45). */
 const DATA_STATES = /^(?:22|23|45)/;
 /**
- * Of general or no state: truncated data, a wrong value for a column, no default, invalid text, a row or statement that is too
+ * Of general or no state: truncated data, a wrong value for a column, invalid text, a row or statement that is too
  * large, an invalid JSON, a broken CHECK, a value for a generated column.
  */
-const DATA_ERRNOS = new Set([1048, 1118, 1153, 1264, 1265, 1292, 1300, 1364, 1366, 1367, 1406, 1411, 1416, 1441, 1644, 1690, 1906, 3105, 3140, 3141, 3143, 3144, 3819, 4025]);
-/** Unknown column, unknown table, wrong number of columns. */
-const SCHEMA_ERRNOS = new Set([1054, 1136, 1146]);
+const DATA_ERRNOS = new Set([1048, 1118, 1153, 1264, 1265, 1292, 1300, 1366, 1367, 1406, 1411, 1416, 1441, 1644, 1690, 1906, 3105, 3140, 3141, 3143, 3144, 3819, 4025]);
+/** Unknown column, unknown table, wrong number of columns, a column without a default that nobody named. */
+const SCHEMA_ERRNOS = new Set([1054, 1136, 1146, 1364]);
 
 /** What the data of a change caused. A duplicate key is a collision, which has a rule of its own. */
 export function isDataFault(error: unknown): boolean {

@@ -180,7 +180,9 @@ export class PartitionWriter {
   }
 
   async #noteFault({ change, cause }: ChangeFault, at: bigint): Promise<void> {
-    const { signal, log, key, poison } = this.#deps;
+    const { signal, log, key, poison, catalog, connected } = this.#deps;
+    // Whether the schemas differ is to be said of the tables as they are now.
+    await catalog.reload(await connected());
     this.#faults = { at, count: (this.#faults.at === at ? this.#faults.count : 0) + 1 };
     const { count } = this.#faults;
     log.warn({ err: cause, partition: key.partition, table: change.table, id: change.id, unit: change.unit, tries: count, of: poison.tries }, 'a change cannot be written');

@@ -95,7 +95,9 @@ function noteChanged(state: RowState, change: Change, image: Image): void {
   const { before } = change;
   if (state.changed === null) return;
   const base = before === null || image !== change.after || state.version === null ? null : baseVersionOf(change);
-  if (before === null || base === null || compareVersions(base, state.version as Version) !== 0) {
+  // A merged row may stand at one version and yet hold more, or less, than the writer saw: its merge state tells.
+  const isOtherState = state.rules.merge !== null && (before?.[MERGE_COLUMN] ?? null) !== state.merge;
+  if (before === null || base === null || isOtherState || compareVersions(base, state.version as Version) !== 0) {
     state.changed = null;
     return;
   }
