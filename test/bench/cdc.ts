@@ -117,8 +117,8 @@ async function profile(tandem: TandemContender, { load, source, options }: { loa
     const write = async (): Promise<number> => (await load.writeSingles(options.rows / 8)) + (await load.writeBulks(options.rows / 4));
     await round('profiled', write, { load, source, contenders: [tandem] });
     tandem.profileInto(null);
-    const read = async (part: string): Promise<Shares> => sharesOf(JSON.parse(await readFile(path.join(dir, `${part}.cpuprofile`), 'utf8')) as CpuProfile);
-    return { capture: await read('capture'), apply: await read('apply') };
+    const read = async (part: string): Promise<CpuProfile> => JSON.parse(await readFile(path.join(dir, `${part}.cpuprofile`), 'utf8')) as CpuProfile;
+    return { capture: sharesOf(await read('capture'), 'encoding'), apply: sharesOf(await read('apply'), 'decoding') };
   } finally {
     if (options.profiles === undefined) await rm(dir, { recursive: true, force: true });
   }

@@ -14,6 +14,7 @@ import type { Command } from 'commander';
 import { sayOnStderr } from '../console.ts';
 import { databaseEngines, ensureMysqlForTests, isWanted } from '../programs/database-engines.ts';
 import { ensurePrograms } from '../programs/ensure.ts';
+import { ensureKafkaConnect } from '../programs/kafka-connect-jars.ts';
 import { locateChromium } from '../programs/locate.ts';
 import { REPO_ROOT, stateDir } from '../state-dir.ts';
 import { EXIT, outcome } from './outcome.ts';
@@ -28,9 +29,10 @@ export function registerTest(program: Command): void {
     .argument('[vitest...]', 'arguments for vitest: for example a file, or -t "a name"')
     .allowUnknownOption()
     .addHelpText('after', `
-Fetches what is missing first: programs, and a real MySQL beside MariaDB where
-../shared/tools/get-mysql is there. TANDEM_MYSQLD names one of your own;
-TANDEM_TEST_ENGINES=mariadb runs the tests on MariaDB alone.
+Fetches what is missing first: programs, Kafka Connect with Debezium, and a real
+MySQL beside MariaDB where ../shared/tools/get-mysql is there. TANDEM_MYSQLD
+names one of your own; TANDEM_TEST_ENGINES=mariadb runs the tests on MariaDB
+alone.
 
 The last line is the count. Exit codes: 0 all is well, 1 something failed.
 `)
@@ -41,6 +43,7 @@ async function runTests(args: readonly string[]): Promise<number> {
   const dirs = stateDir();
   await ensurePrograms({ cache: dirs.cache, say: sayOnStderr, browser: true });
   await ensureMysqlForTests({ cache: dirs.cache, say: sayOnStderr });
+  await ensureKafkaConnect({ cache: dirs.cache, say: sayOnStderr });
   const engines = [...(await databaseEngines(dirs.cache)).values()].filter(({ engine }) => isWanted(engine));
   const chromium = locateChromium();
   sayOnStderr('checking types (tsc) and style (oxlint)');

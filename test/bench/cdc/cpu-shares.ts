@@ -4,7 +4,7 @@
  * Invariant: shares sum to 1; what no rule names is 'other', never dropped. Time off the CPU is 'waiting' (V8 calls it idle).
  */
 
-export const KINDS = ['decoding', 'encoding', 'sending', 'receiving', 'applying', 'garbage', 'other', 'waiting'] as const;
+export const KINDS = ['decoding', 'encoding', 'sending', 'receiving', 'applying', 'garbage', 'start-up', 'other', 'waiting'] as const;
 export type Kind = (typeof KINDS)[number];
 export type Shares = Readonly<Record<Kind, number>>;
 
@@ -23,14 +23,20 @@ export interface CpuProfile {
 /** The first rule that fits the file of a function, or else that of its nearest caller that has one, says what kind of work it is. */
 const RULES: readonly (readonly [RegExp, Kind])[] = [
   [/zongji|cdc\/capture\/(binlog|row-values|transaction-assembler)/, 'decoding'],
-  [/cdc\/change\/(?:codec|envelope)|cdc\/debezium/, 'encoding'],
   [/cdc\/transport\/change-producer|shared\/kafka\/producer|kafkajs\/src\/(producer|protocol\/requests\/produce|protocol\/(recordBatch|message))/, 'sending'],
   [/shared\/kafka\/(consumer|group-member)|kafkajs\/src\/(consumer|protocol\/requests\/fetch)|cdc\/apply\/pending/, 'receiving'],
+  [/node:internal\/(?:modules|bootstrap|deps)|^wasm:/, 'start-up'],
   [/mysql2|cdc\/(apply|resolve)|shared\/mysql/, 'applying'],
 ];
 
-/** What parents do is what natives, JSON and buffers are called for. */
-export function sharesOf(profile: CpuProfile): Shares {
+const CODEC = /cdc\/change\//;
+
+/**
+ * What parents do is what natives, JSON and buffers are called for.
+ *
+ * @param codec what this process does with envelopes: capture encodes them, apply decodes them
+ */
+export function sharesOf(profile: CpuProfile, codec: 'encoding' | 'decoding'): Shares {
   const parents = new Map<number, number>();
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   for (const node of profile.nodes) for (const child of node.children ?? []) parents.set(child, node.id);
@@ -42,6 +48,7 @@ export function sharesOf(profile: CpuProfile): Shares {
     const parent = parents.get(id);
     const kind = functionName === '(idle)' ? 'waiting'
       : functionName === '(garbage collector)' ? 'garbage'
+      : CODEC.test(url) ? codec
       : RULES.find(([file]) => file.test(url))?.[1] ?? (parent === undefined ? 'other' : kindOf(parent));
     kinds.set(id, kind);
     return kind;
