@@ -7,6 +7,9 @@ const UNAVAILABLE = new Set([
   'KafkaJSNoBrokerAvailableError', 'KafkaJSRequestTimeoutError',
 ]);
 
+/** A plain Error of kafkajs, of no name and no type, where a request meets a connection that was lost just before. */
+const NOT_CONNECTED = 'Broker not connected';
+
 interface KafkaJsError extends Error {
   readonly retriable?: boolean;
   readonly type?: string;
@@ -16,7 +19,7 @@ interface KafkaJsError extends Error {
 export function translateKafkaError(e: unknown, what: string): TandemError {
   if (isTandemError(e)) return e;
   const root = rootOf(e);
-  const isUnavailable = UNAVAILABLE.has(root.name) || root.retriable === true;
+  const isUnavailable = UNAVAILABLE.has(root.name) || root.retriable === true || root.message === NOT_CONNECTED;
   const details = { what, ...(root.type === undefined ? {} : { type: root.type }) };
   return new TandemError(isUnavailable ? 'kafka-unavailable' : 'kafka-failed', `kafka ${what}: ${root.message}`, { cause: e, details });
 }

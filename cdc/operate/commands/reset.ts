@@ -73,8 +73,8 @@ async function consent(meaning: string, loses: boolean, { yes, loseChanges }: Re
   const flags = loses ? '--yes --lose-changes' : '--yes';
   const answer = yes === true ? null : await ask(`${hanging('', meaning).join('\n')}\nType "${word}" to do it: `);
   if (answer === word) return;
-  const why = answer === null ? `Say ${flags} if that is meant.` : `It was not done: the word was "${word}".`;
-  throw new TandemError('operation-refused', `${meaning} ${why}`, { details: { loses } });
+  const why = answer === null ? `${meaning} Say ${flags} if that is meant.` : `it was not done: the word was "${word}"`;
+  throw new TandemError('operation-refused', why, { details: { loses } });
 }
 
 function movedLines({ partitions }: Record<string, unknown>): string[] {
