@@ -61,7 +61,7 @@ function missingOf(write: Write, row: StoredRow | undefined, isNamed: (bits: (gh
   if (merge !== null && write.kind === 'update' && write.groups.length === 0) return null;
   const all = row === undefined ? buried : row.ghost.all | row.ghost.buried;
   const isAlive = merge !== null && row !== undefined && write.after !== null && write.born === bornText(row.image);
-  if ((all & write.bit) === 0n && !isNamed((ghost) => ghost.all)) return row === undefined ? 'the row is gone' : 'the row stands without it';
+  if ((all & write.bit) === 0n && !isNamed((ghost) => ghost.all | ghost.buried)) return row === undefined ? 'the row is gone' : 'the row stands without it';
   if (!isAlive || merge === null || write.kind === 'insert') return null;
   const groups = new Set(contestedGroups(merge));
   return write.groups.find((group) => groups.has(group) && ((row.ghost.groups.get(group) ?? 0n) & write.bit) === 0n && !isNamed((ghost) => ghost.groups.get(group) ?? 0n)) ?? null;

@@ -1,13 +1,16 @@
 /** What each rule makes of two rows of one birth; `_merge` as text. */
 import { describe, expect, it } from 'vitest';
 import { mergeRows } from '../../../cdc/resolve/merge.ts';
+import type { RowState } from '../../../cdc/resolve/merge.ts';
 import { formatMerge, parseMerge } from '../../../cdc/resolve/merge-state.ts';
 import { compareValues } from '../../../cdc/resolve/compare-values.ts';
 import type { Image } from '../../../cdc/change/envelope.ts';
 import { RIDES, row, stateOf, v } from './merged-rows.ts';
+import { versionIn } from './trigger-model.ts';
+
+const side = (image: Image): RowState => ({ image, version: versionIn(image), state: stateOf(image) });
 
 const merged = (a: Image, b: Image): Image => {
-  const side = (image: Image): Parameters<typeof mergeRows>[1] => ({ image, version: { hlc: BigInt(String(image['_hlc'])) as ReturnType<typeof v>['hlc'], origin: Number(image['_origin']) }, state: stateOf(image) });
   const [there, back] = [mergeRows(RIDES.merge!, side(a), side(b)).image, mergeRows(RIDES.merge!, side(b), side(a)).image];
   expect(there).toEqual(back);
   return there;
@@ -64,7 +67,6 @@ describe('a counter', () => {
 
   it('stays within what the column can hold', () => {
     const rules = { ...RIDES.merge!, groups: RIDES.merge!.groups.map((group) => (group.rule === 'counter' ? { ...group, lowest: 0n, highest: 255n } : group)) };
-    const side = (image: Image): Parameters<typeof mergeRows>[1] => ({ image, version: v('9/1'), state: stateOf(image) });
     const full = mergeRows(rules, side(row({ at: '5/1', born: '1/1', seen: { 1: [5, 200] } })), side(row({ at: '6/2', born: '1/1', seen: { 1: [1, 0], 2: [6, 200] } })));
     expect(full.image).toMatchObject({ seen: 255 });
     expect(full.state.counters.get('seen')?.get(2)?.total).toBe(200n);
