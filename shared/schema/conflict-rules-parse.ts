@@ -65,7 +65,7 @@ class Parser {
         if (field === 'tables') for (const [name, body, line] of this.#entries(value, 'tables')) tables.push(this.#table(name, body, line));
       }
       const has = (field: string): boolean => isMap(document.contents) && document.contents.has(field);
-      if (isMap(document.contents)) for (const field of ['version', 'tables']) if (!has(field)) this.#problem(1, '', `has no \`${field}\``);
+      if (isMap(document.contents) || document.contents === null) for (const field of ['version', 'tables']) if (!has(field)) this.#problem(1, '', `has no \`${field}\``);
     }
     return { tables, problems: this.#problems };
   }
