@@ -35,6 +35,7 @@ type Row = { readonly fields: Fields; readonly schemas: ReadonlyMap<string, Fiel
 
 /** Tandem's own envelope always has this block; in the JSON of a string its quotes would be escaped. */
 const TANDEM_BLOCK = Buffer.from('"tandem":{');
+const HLC_TYPE: ColumnType = { dataType: 'bigint', columnType: 'bigint(20) unsigned' };
 const PART_HEADER = 'tandem-part';
 
 /** Every message that is not in Tandem's own envelope, nor a part of one, is taken for Debezium's. */
@@ -66,7 +67,7 @@ export function readDebezium(value: Buffer, source: DebeziumSource): Change | nu
 
 function written(payload: Fields, { table, op, before, after }: { table: string; op: Operation; before: Row | null; after: Row | null }, source: DebeziumSource): Change | null {
   if (after === null) throw malformed(`a row of ${table}`, 'after', null);
-  const version = versionIn(table, after.fields);
+  const version = versionIn(table, after);
   if (isForeign(op, version, source)) return null;
   let images: { types: Types | undefined; before: Image | null; after: Image } | undefined;
   // Anew once the target's table has changed: a change that waits for a column is looked at again.
@@ -82,7 +83,7 @@ function written(payload: Fields, { table, op, before, after }: { table: string;
     op, table, version,
     id: idIn(table, after.fields, 'id'),
     unit: integer(after.fields, 'unit'),
-    base: op === 'u' && before !== null ? versionIn(table, before.fields) : null,
+    base: op === 'u' && before !== null ? versionIn(table, before) : null,
     // What a column's value means is known once the target's table is, and that may have to be looked up first.
     get before() {
       return convert().before;
@@ -97,7 +98,7 @@ function deletion(payload: Fields, after: Row | null, source: DebeziumSource): C
   // A tombstone that was itself removed: housekeeping of the source.
   if (after === null) return null;
   const { fields } = after;
-  const version = versionIn(TOMBSTONE_TABLE, fields);
+  const version = versionIn(TOMBSTONE_TABLE, after);
   if (isForeign(operationOf(String(payload['op'])) ?? 'c', version, source)) return null;
   return {
     ...placeOf(payload, source),
@@ -157,10 +158,11 @@ function imageOf(table: string, { fields, schemas }: Row, types: Types | undefin
   return image;
 }
 
-function versionIn(table: string, fields: Fields): Version {
-  const hlc = fields[VERSION_COLUMNS.hlc];
-  if (typeof hlc !== 'string' && typeof hlc !== 'number') throw malformed(`a row of ${table}`, VERSION_COLUMNS.hlc, hlc);
-  return { hlc: parseHlc(String(hlc)), origin: integer(fields, VERSION_COLUMNS.origin) };
+function versionIn(table: string, { fields, schemas }: Row): Version {
+  const column = VERSION_COLUMNS.hlc;
+  const hlc = valueOf(`${table}.${column}`, HLC_TYPE, fields[column] ?? null, schemas.get(column));
+  if (typeof hlc !== 'string') throw malformed(`a row of ${table}`, column, hlc);
+  return { hlc: parseHlc(hlc), origin: integer(fields, VERSION_COLUMNS.origin) };
 }
 
 function idIn(table: string, fields: Fields, column: string): string {

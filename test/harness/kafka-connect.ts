@@ -83,6 +83,9 @@ function workerProperties(broker: string, port: number): string {
     'plugin.discovery': 'service_load',
     'offset.flush.interval.ms': 1_000,
     'scheduled.rebalance.max.delay.ms': 0,
+    // A killed worker's place is free after this long; brokers take nothing shorter.
+    'session.timeout.ms': 6_000,
+    'heartbeat.interval.ms': 1_500,
   };
   for (const kind of ['offset', 'config', 'status']) {
     settings[`${kind}.storage.topic`] = `connect.${kind}`;

@@ -86,12 +86,15 @@ function costTable({ singles, bulks }: Measured): Table {
 }
 
 function sharesTable({ capture, apply }: Readonly<Record<'capture' | 'apply', Shares>>): Table {
-  const percent = (share: number): string => (share * 100).toFixed(1);
   return {
     title: 'Share of time, in per cent (a drain of both kinds, under the profiler)',
     columns: ['', 'capture', 'apply'],
     rows: KINDS.map((kind) => [kind, percent(capture[kind]), percent(apply[kind])]),
   };
+}
+
+function percent(share: number): string {
+  return (share * 100).toFixed(1);
 }
 
 function settingsTable(settings: Readonly<Record<string, string>>, absent: Readonly<Record<string, string>>): Table {

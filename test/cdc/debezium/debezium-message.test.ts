@@ -62,6 +62,14 @@ it('a schema block beside the payload decides what a number means', () => {
   expect(change?.after?.['at']).toBe('2026-01-02 03:04:05.678000');
 });
 
+it('a version that comes as a precise decimal is the same version', () => {
+  const columns = [{ field: '_hlc', type: 'bytes', name: 'org.apache.kafka.connect.data.Decimal', parameters: { scale: '0' } }];
+  const schema = { type: 'struct', fields: [{ field: 'after', type: 'struct', fields: columns }] };
+  const payload = message('accounts', 'c', 'null', row('1').replace('115824243200000001', '"AZt+VxtUAAE="')).toString();
+  const change = read(Buffer.from(`{"schema":${JSON.stringify(schema)},"payload":${payload}}`));
+  expect(change?.version).toEqual({ hlc: BigInt('0x019b7e571b540001'), origin: 1 });
+});
+
 it('an image is converted once the target has the table, and again when that has changed', () => {
   let types: typeof TYPES | undefined;
   const change = readDebezium(message('accounts', 'c', 'null', row('1')), { ...SOURCE, typesOf: () => types });
