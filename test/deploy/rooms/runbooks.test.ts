@@ -26,14 +26,14 @@ async function help(...args: readonly string[]): Promise<string> {
 
 beforeAll(async () => {
   const commands = [...(await help()).matchAll(/^ {2}([a-z]+)(?: |$)/gm)].map((match) => match[1]!).filter((name) => name !== 'help');
-  for (const command of commands) {
+  await Promise.all(commands.map(async (command) => {
     const text = await help(command);
     helpOf.set(command, text);
     // A command of commands: `cdc status`, `conflicts list`.
     const below = [...(/^Commands:\n([^]*)/m.exec(text)?.[1] ?? '').matchAll(/^ {2}([a-z]+)(?: |$)/gm)].map((match) => match[1]!);
-    for (const sub of below.filter((name) => name !== 'help')) helpOf.set(`${command} ${sub}`, await help(command, sub));
-  }
-}, 60_000);
+    await Promise.all(below.filter((name) => name !== 'help').map(async (sub) => helpOf.set(`${command} ${sub}`, await help(command, sub))));
+  }));
+}, 240_000);
 
 test('each page says what one sees, what it means, what to do and when it is over', () => {
   for (const { file, text } of procedures) {
