@@ -12,6 +12,7 @@ import { openKafka } from '../../shared/kafka/kafka.ts';
 import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import type { Lifecycle } from '../../shared/lifecycle/lifecycle.ts';
 import { EXIT_FAILED, runProcess } from '../../shared/lifecycle/run-process.ts';
+import { keepHeapSmall } from '../../shared/lifecycle/small-heap.ts';
 import { openDatabase } from '../../shared/mysql/database.ts';
 import { REPLICATED_TABLES } from '../../shared/schema/tables.ts';
 import { createLog } from '../../shared/telemetry/log.ts';
@@ -30,6 +31,7 @@ const SERVICE = 'capture';
 /** Heartbeats, what is looked up about the server, snapshots' marks. */
 const POOL_SIZE = 3;
 
+keepHeapSmall();
 runProcess(SERVICE, async (life: Lifecycle) => {
   const config = readConfig(captureConfig, process.env);
   const { region, instance, regions } = config;

@@ -1,9 +1,10 @@
-/** The real capture process of region east for tests that measure its memory or kill it. Ended by dispose, and with the test process. */
+/** The real capture process of region east, started as the stack starts it, for tests that measure its memory. Ended by dispose, and with the test process. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { NODE_MEMORY_ARGS } from '../../../deploy/local/stack-services.ts';
 import type { TestEtcd } from '../../harness/etcd.ts';
 import { freePort } from '../../harness/free-port.ts';
 import { REGIONS } from '../../cdc/twin.ts';
@@ -25,7 +26,7 @@ export async function startCaptureProcess({ mysql, broker }: Pick<Solo, 'mysql' 
   if (login === undefined) throw new Error('no user for capture');
   const httpPort = await freePort();
   const log = openSync(path.join(mysql.dir, 'capture.log'), 'a');
-  const child: ChildProcess = spawn(SETPRIV, ['--pdeathsig', 'KILL', '--', process.execPath, `${ROOT}cdc/capture/main.ts`], {
+  const child: ChildProcess = spawn(SETPRIV, ['--pdeathsig', 'KILL', '--', process.execPath, ...NODE_MEMORY_ARGS, `${ROOT}cdc/capture/main.ts`], {
     env: {
       PATH: process.env['PATH'] ?? '', TANDEM_REGION: 'east', TANDEM_REGIONS: String(REGIONS), TANDEM_INSTANCE: 'capture-east-1', TANDEM_HTTP_PORT: String(httpPort),
       TANDEM_ETCD: etcd.endpoints.join(','), TANDEM_CHANGE_PARTITIONS: String(PARTITIONS), TANDEM_KAFKA: broker.broker,
