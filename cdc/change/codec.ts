@@ -44,6 +44,16 @@ export function encodeChangeBytes(change: Change<RowImage>): Buffer {
   return bytes;
 }
 
+/** The same bytes in pieces, the images not copied: for changes that are too large to be had twice. */
+export function encodeChangePieces(change: Change<RowImage>): Buffer[] {
+  return [Buffer.from(`${headOf(change)},"after":`), imageText(change.after), BEFORE, imageText(change.before), Buffer.of(CLOSING_BRACE)];
+}
+
+/** How many bytes the images of a change take, as far as that is known without encoding them. */
+export function imageBytes({ before, after }: Change<RowImage>): number {
+  return [before, after].reduce((sum, image) => sum + (image instanceof EncodedImage ? image.text.length : 0), 0);
+}
+
 /** The envelope up to its images. */
 function headOf(change: Change<RowImage>, more = ''): string {
   const { source, transaction, version } = change;

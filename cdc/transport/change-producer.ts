@@ -7,6 +7,7 @@
  */
 import type { KafkaProducer } from '../../shared/kafka/producer.ts';
 import type { OutgoingMessage } from '../../shared/kafka/message.ts';
+import { collectGarbage } from '../../shared/kernel/collect-garbage.ts';
 import { HEARTBEAT_TABLE } from '../../shared/schema/tables.ts';
 import { injectTrace, inSpan } from '../../shared/telemetry/tracing.ts';
 import type { RowImage } from '../change/encoded-image.ts';
@@ -16,8 +17,10 @@ import { MESSAGE_BYTES_MAX, PART_HEADER, encodeInParts } from './parts.ts';
 
 /** Above this the source is to pause, below half of it to go on. */
 export const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
-/** Per request; Kafka compresses nothing here, and a broker takes requests up to 100 MiB. */
-export const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Per request, which is held three times while it is sent. */
+export const BATCH_BYTES_MAX = 2 * 1024 * 1024;
+/** After so many bytes of parts garbage is collected, so that the bound on memory holds whatever the rows. */
+const COLLECT_AFTER_BYTES = 16 * 1024 * 1024;
 /** Headers, offsets and the like, per message. */
 const MESSAGE_OVERHEAD_BYTES = 100;
 
@@ -51,6 +54,8 @@ export class ChangeProducer {
   #isSending = false;
   #isClosed = false;
   #enqueued = 0;
+  /** Of parts that were sent since garbage was collected. */
+  #partBytes = 0;
   #acknowledged = 0;
 
   constructor(options: ChangeProducerOptions) {
@@ -107,6 +112,7 @@ export class ChangeProducer {
       while (this.#queue.length > 0 && !this.#isClosed) {
         const { batch, bytes } = this.#takeBatch();
         await this.#sendBatch(batch);
+        this.#collectAfter(batch);
         this.#queuedBytes -= bytes;
         this.#acknowledged += batch.filter(({ part }) => part === undefined).length;
         this.#options.onSent({ messages: batch.length, bytes });
@@ -122,6 +128,14 @@ export class ChangeProducer {
     } finally {
       this.#isSending = false;
     }
+  }
+
+  /** Some MiB of parts are sent: what they were made of is garbage now. */
+  #collectAfter(batch: readonly Queued[]): void {
+    this.#partBytes += batch.reduce((sum, { part, bytes }) => sum + (part === undefined ? 0 : bytes), 0);
+    if (this.#partBytes < COLLECT_AFTER_BYTES) return;
+    this.#partBytes = 0;
+    collectGarbage();
   }
 
   async #sendBatch(batch: readonly Queued[]): Promise<void> {

@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import type { IncomingMessage } from '../../shared/kafka/message.ts';
-import { encodeChangeBytes, encodeEnvelope } from '../change/codec.ts';
+import { encodeChangeBytes, encodeChangePieces, encodeEnvelope, imageBytes } from '../change/codec.ts';
 import type { RowImage } from '../change/encoded-image.ts';
 import type { Change } from '../change/envelope.ts';
 import { baseVersionOf } from '../change/image.ts';
@@ -21,6 +21,8 @@ export const PART_HEADER = 'tandem-part';
 export const MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** What a reader puts together in memory. */
 export const CHANGE_BYTES_MAX = 64 * 1024 * 1024;
+/** Small, as whoever sends or fetches one holds it several times. */
+const PART_BYTES_MAX = 1024 * 1024;
 /** A record batch's header, a message's key and headers. */
 const OVERHEAD_BYTES = 4 * 1024;
 
@@ -32,22 +34,53 @@ export interface EncodedChange {
 
 /** Throws capture-unreadable for a row that is too large to travel. */
 export function encodeInParts(change: Change<RowImage>, messageBytesMax: number = MESSAGE_BYTES_MAX): EncodedChange {
-  const partBytes = messageBytesMax - OVERHEAD_BYTES;
-  const bytes = encodeChangeBytes(change);
-  if (bytes.length <= partBytes) return { parts: [], value: bytes };
-  const whole = bytes.length <= CHANGE_BYTES_MAX ? bytes : encodeChangeBytes({ ...change, before: null, base: baseVersionOf(change) });
-  if (whole.length > CHANGE_BYTES_MAX) {
-    throw new TandemError('capture-unreadable', `row ${change.id} of ${change.table} is ${whole.length} bytes on its way, more than the ${CHANGE_BYTES_MAX} that travel`, {
-      details: { table: change.table, id: change.id, bytes: whole.length },
-    });
+  const limit = messageBytesMax - OVERHEAD_BYTES;
+  if (imageBytes(change) <= limit) {
+    const bytes = encodeChangeBytes(change);
+    if (bytes.length <= limit) return { parts: [], value: bytes };
   }
-  const sha256 = createHash('sha256').update(whole).digest('hex');
-  const count = Math.ceil(whole.length / partBytes);
-  const parts = Array.from({ length: count }, (_, i) => ({
-    header: `${sha256}/${i + 1}/${count}`,
-    value: whole.subarray(i * partBytes, (i + 1) * partBytes),
-  }));
-  return { parts, value: encodeEnvelope(change, { sha256, count, bytes: whole.length }) };
+  const whole = piecesWithin(change);
+  const sha = createHash('sha256');
+  for (const piece of whole) sha.update(piece);
+  const sha256 = sha.digest('hex');
+  const slices = slicesOf(whole, Math.min(limit, PART_BYTES_MAX));
+  const parts = slices.map((value, i) => ({ header: `${sha256}/${i + 1}/${slices.length}`, value }));
+  return { parts, value: encodeEnvelope(change, { sha256, count: slices.length, bytes: lengthOf(whole) }) };
+}
+
+function piecesWithin(change: Change<RowImage>): readonly Buffer[] {
+  const pieces = encodeChangePieces(change);
+  if (lengthOf(pieces) <= CHANGE_BYTES_MAX) return pieces;
+  const withoutBefore = encodeChangePieces({ ...change, before: null, base: baseVersionOf(change) });
+  const bytes = lengthOf(withoutBefore);
+  if (bytes <= CHANGE_BYTES_MAX) return withoutBefore;
+  throw new TandemError('capture-unreadable', `row ${change.id} of ${change.table} is ${bytes} bytes on its way, more than the ${CHANGE_BYTES_MAX} that travel`, {
+    details: { table: change.table, id: change.id, bytes },
+  });
+}
+
+/** Slices of the pieces as if they were one; a slice that lies within one piece is a view of it. */
+function slicesOf(pieces: readonly Buffer[], bytesMax: number): Buffer[] {
+  const slices: Buffer[] = [];
+  let open: Buffer[] = [];
+  let room = bytesMax;
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; ) {
+      const view = piece.subarray(at, at + room);
+      open.push(view);
+      at += view.length;
+      room -= view.length;
+      if (room > 0) continue;
+      slices.push(open.length === 1 ? view : Buffer.concat(open));
+      [open, room] = [[], bytesMax];
+    }
+  }
+  if (open.length > 0) slices.push(Buffer.concat(open));
+  return slices;
+}
+
+function lengthOf(pieces: readonly Buffer[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0);
 }
 
 export interface PartName { readonly sha256: string; readonly number: number; readonly count: number }

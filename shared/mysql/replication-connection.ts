@@ -3,18 +3,22 @@
  *
  * Invariants: packets are handed over synchronously, in order, whole (those over 16 MiB joined), and only until the first
  * error; a packet's bytes are the handler's for the time of the call. It does not reconnect. The driver knows no command
- * for this: the dump is a command object of our own in its queue. Errors are the driver's, untranslated, as what a number
- * means to a reader of binlogs is the reader's affair.
+ * for this, so from then on its socket is read here (packet-reader.ts). Errors are the driver's or the server's,
+ * untranslated, as what a number means to a reader of binlogs is the reader's affair.
+ * HAZARD: not over TLS, where the driver's socket carries another stream.
  * Deliberately absent: what an event is (cdc/capture/binlog).
  */
+import type { Socket } from 'node:net';
 import { createConnection } from 'mysql2';
 import type { Connection } from 'mysql2';
 import { withDeadline } from '../kernel/deadline.ts';
 import type { MysqlConfig } from './database.ts';
+import { HEADER_BYTES, PacketReader } from './packet-reader.ts';
 import { CONNECT_DEADLINE_MS, connectionOptions } from './session.ts';
 
 const QUERY_DEADLINE_MS = 10_000;
-const HEADER_BYTES = 4;
+const [ERROR_PACKET, END_PACKET] = [0xff, 0xfe];
+const NOTHING = Buffer.alloc(0);
 
 export interface ReplicationConnection {
   query<Row>(sql: string): Promise<Row[]>;
@@ -45,16 +49,14 @@ export async function openReplicationConnection(config: MysqlConfig): Promise<Re
     connection.destroy();
     throw error;
   }
+  let flow: ReturnType<typeof startDump> | undefined;
   return {
     query: (sql) => withDeadline('mysql: the binlog reader asks', QUERY_DEADLINE_MS, () => queried(connection, sql)),
     dump: (command, handlers) => {
-      const dump = new Dump(command, handlers);
-      connection.on('error', (error: unknown) => dump.fail(error));
-      connection.on('end', () => dump.fail(new Error('the server closed the connection')));
-      connection.addCommand(dump);
+      flow = startDump(connection, command, handlers);
     },
-    pause: () => connection.pause(),
-    resume: () => connection.resume(),
+    pause: () => flow?.pause(),
+    resume: () => flow?.resume(),
     destroy: () => connection.destroy(),
   };
 }
@@ -67,73 +69,59 @@ function queried<Row>(connection: Connection, sql: string): Promise<Row[]> {
 
 /** The parts of the driver that its types do not tell of. */
 interface DriverConnection extends Connection {
-  addCommand(command: Dump): void;
-  writePacket(packet: OutgoingPacket): void;
-  _resetSequenceId(): void;
+  readonly stream: Socket;
 }
 
-interface IncomingPacket {
-  readonly buffer: Buffer;
-  readonly offset: number;
-  readonly end: number;
-  isEOF(): boolean;
-  isError(): boolean;
-  asError(encoding: string): Error;
-}
-
-/** What the driver asks of a command: execute() for the start and for each packet; true once it is over. */
-class Dump {
-  readonly #handlers: DumpHandlers;
-  readonly #command: Buffer;
-  #isSent = false;
-  #isOver = false;
-
-  constructor(command: Buffer, handlers: DumpHandlers) {
-    this.#command = command;
-    this.#handlers = handlers;
-  }
-
-  execute(packet: IncomingPacket | undefined, connection: DriverConnection): boolean {
-    if (!this.#isSent) {
-      this.#isSent = true;
-      connection._resetSequenceId();
-      connection.writePacket(new OutgoingPacket(this.#command));
-      return false;
+/** From the command on the socket is ours: the driver's own reader would keep each large packet three times. */
+function startDump(connection: DriverConnection, command: Buffer, handlers: DumpHandlers): { pause(): void; resume(): void } {
+  const { stream } = connection;
+  let isOver = false;
+  const fail = (error: unknown): void => {
+    if (isOver) return;
+    isOver = true;
+    handlers.onError(error);
+  };
+  const packets = new PacketReader((bytes, start, end) => {
+    const first = bytes[start];
+    if (first === ERROR_PACKET) fail(errorOf(bytes.subarray(start, end)));
+    else if (first === END_PACKET) fail(new Error('the server has ended the stream'));
+    else handlers.onEvent(bytes, start + 1, end);
+  });
+  connection.on('error', fail);
+  stream.removeAllListeners('data');
+  stream.on('data', (chunk: Buffer) => {
+    if (isOver) return;
+    try {
+      packets.accept(chunk);
+    } catch (error) {
+      fail(error);
     }
-    if (this.#isOver || packet === undefined) return this.#isOver;
-    if (packet.isError()) this.fail(packet.asError('utf8'));
-    else if (packet.isEOF()) this.fail(new Error('the server has ended the stream'));
-    else this.#handlers.onEvent(packet.buffer, packet.offset + 1, packet.end);
-    return this.#isOver;
-  }
-
-  fail(error: unknown): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#handlers.onError(error);
-  }
-
-  /** The driver subscribes to commands as to emitters, and tells a command of the loss of its connection by this. */
-  readonly onResult = (error: unknown): void => this.fail(error);
-  on(): void {}
-  once(): void {}
-  emit(): void {}
+  });
+  stream.on('error', fail);
+  stream.on('close', () => fail(new Error('the server closed the connection')));
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUIntLE(command.length, 0, 3);
+  stream.write(Buffer.concat([header, command]));
+  return {
+    pause: () => {
+      packets.isPaused = true;
+      stream.pause();
+    },
+    resume: () => {
+      packets.isPaused = false;
+      try {
+        packets.accept(NOTHING);
+      } catch (error) {
+        fail(error);
+      }
+      if (!packets.isPaused) stream.resume();
+    },
+  };
 }
 
-class OutgoingPacket {
-  readonly buffer: Buffer;
-
-  constructor(payload: Buffer) {
-    this.buffer = Buffer.alloc(HEADER_BYTES + payload.length);
-    payload.copy(this.buffer, HEADER_BYTES);
-  }
-
-  length(): number {
-    return this.buffer.length;
-  }
-
-  writeHeader(sequenceId: number): void {
-    this.buffer.writeUIntLE(this.buffer.length - HEADER_BYTES, 0, 3);
-    this.buffer.writeUInt8(sequenceId, 3);
-  }
+/** As the driver reports the answers to queries: a message with the server's number in `errno`. */
+function errorOf(packet: Buffer): Error {
+  // Behind the mark: the number, '#' and five letters of SQL state, the text.
+  const text = packet.toString('utf8', packet[3] === 0x23 ? 9 : 3);
+  return Object.assign(new Error(text), { errno: packet.readUInt16LE(1) });
 }

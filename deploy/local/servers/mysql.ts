@@ -77,6 +77,8 @@ function mysqlArgs(options: MysqlOptions): string[] {
     '--binlog-row-metadata=FULL',
     '--sync-binlog=1',
     '--max-binlog-size=128M',
+    // A row of 16 MiB is twice that in a statement of apply, and more with its escapes.
+    '--max-allowed-packet=128M',
     `--binlog-expire-logs-seconds=${3 * 86_400}`,
     // The triggers that stamp versions are made by a user without SUPER.
     '--log-bin-trust-function-creators=1',
