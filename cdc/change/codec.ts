@@ -10,12 +10,9 @@ import type { Version } from '../../shared/clock/hlc.ts';
 import { isTandemError, TandemError } from '../../shared/kernel/tandem-error.ts';
 import { EncodedImage } from './encoded-image.ts';
 import type { RowImage } from './encoded-image.ts';
-import { ENVELOPE_VERSION } from './envelope.ts';
 import type { Change, Image, Operation, PartsOfChange } from './envelope.ts';
-import { baseVersionOf } from './image.ts';
+import { SERVER_NAME_PREFIX, headOf, readHead } from './head.ts';
 
-const CONNECTOR = 'tandem-mysql';
-const SERVER_NAME_PREFIX = 'tandem.';
 
 export function encodeChange(change: Change<RowImage>): string {
   return encodeChangeBytes(change).toString('utf8');
@@ -54,28 +51,9 @@ export function imageBytes({ before, after }: Change<RowImage>): number {
   return [before, after].reduce((sum, image) => sum + (image instanceof EncodedImage ? image.text.length : 0), 0);
 }
 
-/** The envelope up to its images. */
-function headOf(change: Change<RowImage>, more = ''): string {
-  const { source, transaction, version } = change;
-  const base = baseVersionOf(change);
-  const gtid = quote(source.gtid);
-  const schema = source.schema === undefined ? '' : `,"schema":${quote(source.schema)}`;
-  const was = base === null ? '' : `,"base":"${base.hlc}/${base.origin}"`;
-  return `{"op":"${change.op}","ts_ms":${change.tsMs},"source":{"version":"${ENVELOPE_VERSION}","connector":"${CONNECTOR}","name":${quote(SERVER_NAME_PREFIX + source.region)},"ts_ms":${change.tsMs},` +
-    `"db":${quote(source.database)},"table":${quote(change.table)},"server_id":${source.serverId},"gtid":${gtid},"file":${quote(source.file)},"pos":${source.pos},"row":${source.row}${schema}},` +
-    `"transaction":{"id":${transaction.id === source.gtid ? gtid : quote(transaction.id)},"total_order":${transaction.order},"data_collection_order":${transaction.tableOrder}},` +
-    `"tandem":{"v":${ENVELOPE_VERSION},"hlc":"${version.hlc}","origin":${version.origin},"unit":${change.unit},"id":${quote(change.id)},"last":${change.last},"position":${quote(change.position)}${was}${more}}`;
-}
-
 const BEFORE = Buffer.from(',"before":');
 const CLOSING_BRACE = 0x7d;
 const NULL_TEXT = Buffer.from('null');
-const NEEDS_NO_ESCAPE = /^[\w.:,/ -]*$/;
-
-function quote(text: string): string {
-  return NEEDS_NO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text);
-}
-
 function imageText(image: RowImage | null): Buffer {
   if (image === null) return NULL_TEXT;
   return image instanceof EncodedImage ? image.text : Buffer.from(stringifyImage(image));
@@ -94,19 +72,27 @@ export function stringifyImage(image: Image): string {
  */
 export function decodeChange(message: string | Buffer): Change {
   const bytes = typeof message === 'string' ? Buffer.from(message, 'utf8') : message;
-  const at = bytes.indexOf(BEFORE_OBJECT);
-  const head = at < 0 ? undefined : tryParse(`${bytes.toString('utf8', 0, at)}}`);
+  const isLast = bytes.length > NO_BEFORE.length && NO_BEFORE.compare(bytes, bytes.length - NO_BEFORE.length) === 0;
+  const at = isLast ? bytes.length - NO_BEFORE.length : bytes.indexOf(BEFORE_OBJECT);
+  const text = at < 0 ? '' : bytes.toString('utf8', 0, at);
+  const whole = (): Record<string, unknown> => object(parse(bytes.toString('utf8')), 'envelope');
+  const before = (): Image | null => {
+    if (isLast) return null;
+    return image(tryParse(bytes.toString('utf8', at + BEFORE.length, bytes.length - 1)) ?? whole()['before'], 'before');
+  };
+  const head = readHead(text);
+  // Cut in the wrong place, where a column is called "before", the rest is no JSON.
+  const after = head === undefined ? undefined : tryParse(text.slice(head.length));
+  if (head !== undefined && after !== undefined && (after !== null || head.op === 'd')) return head.change(image(after, 'after'), before);
+  const envelope = text === '' ? undefined : tryParse(`${text}}`);
   // Without all that is needed it was not the envelope's own `before`, or a newer writer put more behind it.
-  const isHead = head !== undefined && REQUIRED.every((field) => head[field] !== undefined);
-  const envelope = isHead ? head : object(parse(bytes.toString('utf8')), 'envelope');
-  if (!isHead) return changeOf(envelope, image(envelope['before'], 'before'));
-  return changeOf(envelope, () => {
-    const last = tryParse(bytes.toString('utf8', at + BEFORE.length, bytes.length - 1));
-    return image(last ?? object(parse(bytes.toString('utf8')), 'envelope')['before'], 'before');
-  });
+  if (typeof envelope === 'object' && envelope !== null && REQUIRED.every((field) => envelope[field] !== undefined)) return changeOf(envelope, before);
+  const given = whole();
+  return changeOf(given, image(given['before'], 'before'));
 }
 
 const BEFORE_OBJECT = Buffer.from(',"before":{');
+const NO_BEFORE = Buffer.from(',"before":null}');
 const REQUIRED = ['op', 'source', 'transaction', 'tandem', 'after'] as const;
 
 function changeOf(envelope: Record<string, unknown>, given: Image | null | (() => Image | null)): Change {
@@ -152,9 +138,9 @@ function changeOf(envelope: Record<string, unknown>, given: Image | null | (() =
   return change;
 }
 
-function tryParse(text: string): Record<string, unknown> | undefined {
+function tryParse(text: string): Record<string, unknown> | null | undefined {
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    return JSON.parse(text) as Record<string, unknown> | null;
   } catch {
     return undefined;
   }
