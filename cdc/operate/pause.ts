@@ -17,7 +17,7 @@ import type { Part, PauseNote, PauseReport } from './control-api.ts';
 
 export const LOOK_EVERY_MS = 1_000;
 
-/** Both are idempotent and take effect after what is under way. */
+/** Both are idempotent. pause() may resolve only once nothing is under way any more; whoever asked for it then waits for that. */
 export interface Pausable {
   readonly isPaused: boolean;
   pause(): unknown;
@@ -75,7 +75,7 @@ export class PauseKeeper {
       // A database that answers, and has no _audit yet, was never told of a pause.
       if (isTandemError(err, 'db-failed')) this.#paused ??= null;
     }
-    this.#enforce();
+    await this.#enforce();
   }
 
   /** What has just been started begins paused where it is to be, or where nobody knows yet. */
@@ -93,7 +93,7 @@ export class PauseKeeper {
       return { paused: await this.#read(tx), changed: true };
     });
     this.#paused = report.paused;
-    this.#enforce();
+    await this.#enforce();
     return report;
   }
 
@@ -104,13 +104,13 @@ export class PauseKeeper {
     }
   }
 
-  #enforce(): void {
+  async #enforce(): Promise<void> {
     const { current, log, part } = this.#options;
     const running = current();
     if (running === undefined || this.#paused === undefined || running.isPaused === (this.#paused !== null)) return;
     log.info({ pause: this.#paused }, this.#paused === null ? `${part} goes on` : `${part} is paused`);
     if (this.#paused === null) running.resume();
-    else running.pause();
+    else await running.pause();
   }
 
   async #read(sql: Pick<Database, 'query'>): Promise<PauseNote | null> {
