@@ -27,7 +27,7 @@ export interface BeginningOptions {
 
 /** '' stands for the beginning of the oldest binlog. Throws capture-needs-snapshot, and as checkStart() for gtid:. */
 export async function beginningOf(mode: StartMode | ResetTarget, options: BeginningOptions): Promise<string> {
-  const { server, database, tables } = options;
+  const { server } = options;
   switch (mode.kind) {
     case 'resume':
       await checkBinlogReach(options);
@@ -39,10 +39,16 @@ export async function beginningOf(mode: StartMode | ResetTarget, options: Beginn
     case 'gtid':
       return given(mode.position, options);
     case 'snapshot':
-      // Before the position is taken: every row that stands by then is read after it.
-      if ((await nextSnapshot(database)) === undefined) await insertSnapshot(database, { actor: START_ACTOR, reason: 'a start from a snapshot' }, tables);
+      await requestWholeSnapshot(options);
       return formatPosition(endOf(server));
   }
+}
+
+/** One that has not begun reads every row after now, as is needed; one that is under way has passed rows already. */
+async function requestWholeSnapshot({ database, tables }: BeginningOptions): Promise<void> {
+  const next = await nextSnapshot(database);
+  if (next?.state === 'requested' && tables.every((table) => next.tables.includes(table))) return;
+  await insertSnapshot(database, { actor: START_ACTOR, reason: 'a start from a snapshot' }, tables);
 }
 
 function given(text: string, { server, region }: BeginningOptions): string {
