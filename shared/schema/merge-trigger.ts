@@ -70,10 +70,11 @@ function groupEntries({ facts, rules }: MergedTable): string[] {
     .map(({ name, columns }) => `CONCAT('"${name}":"', IF(${columns.map(isUnchanged).join(' AND ')}, JSON_VALUE(OLD.${MERGE_COLUMN}, '$.g."${name}"'), v_now), '"')`);
 }
 
+/** One side as bytes makes the server compare bytes, at half the price of both. */
 function isUnchanged({ name, type }: ColumnFacts): string {
   if (EXACT_TYPES.has(type)) return `NEW.\`${name}\` <=> OLD.\`${name}\``;
-  const bytes = (row: string): string => `CAST(${type === 'json' ? `CAST(${row}.\`${name}\` AS CHAR)` : `${row}.\`${name}\``} AS BINARY)`;
-  return `${bytes('NEW')} <=> ${bytes('OLD')}`;
+  const text = (row: string): string => (type === 'json' ? `CAST(${row}.\`${name}\` AS CHAR)` : `${row}.\`${name}\``);
+  return `${text('NEW')} <=> CAST(${text('OLD')} AS BINARY)`;
 }
 
 /**
