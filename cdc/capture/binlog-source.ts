@@ -18,6 +18,7 @@ import { CHARSETS_SQL, charsetsOf } from './binlog/charsets.ts';
 import { EventReader } from './binlog/event-reader.ts';
 import { encodeGtidSet } from './binlog/gtid-events.ts';
 import { PositionTracker } from './binlog/position-tracker.ts';
+import { REFUSED_TYPES_SQL, refuseTypes } from './binlog/refused-types.ts';
 
 const START_DEADLINE_MS = 15_000;
 /** How often an idle server says that it is there. */
@@ -43,6 +44,8 @@ export interface BinlogSourceOptions {
   /** How this reader presents itself to the server: unique among its replicas. */
   readonly replicaId: number;
   readonly start: BinlogStart;
+  /** Those whose rows are wanted: that their columns can be read is seen to before the stream begins. */
+  readonly tables?: readonly string[] | undefined;
   readonly onEvent: (event: BinlogEvent) => void;
   /** Anything from the server, heartbeats and other databases' events included. */
   readonly onSign: () => void;
@@ -72,7 +75,7 @@ async function open(options: BinlogSourceOptions): Promise<BinlogSource> {
 type Engine = 'mysql' | 'mariadb';
 
 /** Tells the server in variables of the session what kind of reader this is, as both of them want it. */
-async function prepare(connection: ReplicationConnection, { mysql, start }: BinlogSourceOptions): Promise<{ engine: Engine; reader: EventReader }> {
+async function prepare(connection: ReplicationConnection, { mysql, start, tables = [] }: BinlogSourceOptions): Promise<{ engine: Engine; reader: EventReader }> {
   const [server] = await connection.query<{ version: string; checksum: string }>('SELECT @@version AS version, @@GLOBAL.binlog_checksum AS checksum');
   const engine: Engine = /mariadb/i.test(server?.version ?? '') ? 'mariadb' : 'mysql';
   const checksum = server?.checksum ?? 'NONE';
@@ -85,6 +88,7 @@ async function prepare(connection: ReplicationConnection, { mysql, start }: Binl
     // Digits, dashes and commas by now.
     if (start.kind === 'gtid') await connection.query(`SET @slave_connect_state = '${mariaPosition(start.position)}', @slave_gtid_strict_mode = 0`);
   }
+  refuseTypes(await connection.query(REFUSED_TYPES_SQL), new Set(tables));
   const charsets = charsetsOf(await connection.query(CHARSETS_SQL[engine]));
   const position = new PositionTracker(start.kind === 'gtid' ? start.position : undefined);
   return { engine, reader: new EventReader({ engine, database: mysql.database, charsets, position, hasChecksums: checksum !== 'NONE' }) };

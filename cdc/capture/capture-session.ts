@@ -144,6 +144,7 @@ export class CaptureSession {
       mysql,
       replicaId: replicaIdOf(this.#facts),
       start: from.flavour === 'empty' ? { kind: 'file', file: server.oldestFile } : { kind: 'gtid', position: formatPosition(from) },
+      tables: this.#deps.tables ?? REPLICATED_TABLES,
       onSign: () => (this.#lastSignMs = performance.now()),
       onEvent: (event) => {
         this.#send(event, assembler, alreadySent);

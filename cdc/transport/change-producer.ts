@@ -20,7 +20,7 @@ export const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
 /** Per request, which is held three times while it is sent. */
 export const BATCH_BYTES_MAX = 2 * 1024 * 1024;
 /** After so many bytes of parts garbage is collected, so that the bound on memory holds whatever the rows. */
-const COLLECT_AFTER_BYTES = 16 * 1024 * 1024;
+const COLLECT_AFTER_BYTES = 8 * 1024 * 1024;
 /** Headers, offsets and the like, per message. */
 const MESSAGE_OVERHEAD_BYTES = 100;
 
