@@ -12,6 +12,7 @@
  *
  * Deliberately absent: begin, commit and the checkpoint (target-transaction.ts), and what to do about errors (partition-writer.ts).
  */
+import { compareVersions } from '../../shared/clock/hlc.ts';
 import { TandemError } from '../../shared/kernel/tandem-error.ts';
 import { HEARTBEAT_TABLE } from '../../shared/schema/tables.ts';
 import type { ConflictRules } from '../../shared/schema/conflict-rules.ts';
@@ -130,7 +131,11 @@ async function writeBulk(transaction: OpenTransaction, context: WriteContext, de
     }
   }
   const conflicts = await notes.rows(transaction);
-  return { report: tally.report(), statements: [...flushBulk([...states.values()]), ...sql.noteConflicts(conflicts)] };
+  const statements = [...flushBulk([...states.values()]), ...sql.noteConflicts(conflicts)];
+  const fresh = [...states.values()].filter(isFresh);
+  if (fresh.length === 0) return { report: tally.report(), statements };
+  await sendFresh(transaction, statements, fresh);
+  return { report: tally.report(), statements: [] };
 }
 
 /** What is assumed is written, and what is not is read, in one packet. */
@@ -141,6 +146,23 @@ async function sendFirst(transaction: OpenTransaction, plans: readonly AssumedPl
     const missed = updates.some(({ rows }, i) => results[i]?.affectedRows !== rows);
     if (missed || tombstonesAmong(results.slice(updates.length))) throw new WrongAssumption(plans.map(({ table }) => table.name));
   });
+}
+
+/**
+ * Where no row stood there was nothing to lock: a local insert and delete may have come and gone since the look at the tombstones.
+ * Once the insert has the row, no other can; so they are looked at again.
+ */
+async function sendFresh(transaction: OpenTransaction, statements: readonly string[], fresh: readonly RowState[]): Promise<void> {
+  const looks = [...Map.groupBy(fresh, ({ table }) => table.name)].flatMap(([table, its]) => {
+    const known = new Map(its.map((state) => [state.id, state.tombstone]));
+    return sql.lockTombstones(table, its.map(({ id }) => id)).map((statement) => ({ table, known, statement }));
+  });
+  const results = await transaction.run([...statements, ...looks.map(({ statement }) => statement)]);
+  const surprising = looks.filter(({ known }, i) => (results[statements.length + i]?.rows ?? []).some((row) => {
+    const tombstone = known.get(String(row['id'])) ?? null;
+    return tombstone === null || compareVersions(sql.versionOfRow(row), tombstone) > 0;
+  }));
+  if (surprising.length > 0) throw new WrongAssumption([...new Set(surprising.map(({ table }) => table))]);
 }
 
 async function writeLiteral(transaction: OpenTransaction, context: WriteContext, deliveries: readonly Delivery[]): Promise<WriteResult> {
@@ -180,7 +202,8 @@ async function writeOne(transaction: OpenTransaction, context: WriteContext, cha
   // Before the row changes under the conflict that wants to show it.
   const conflicts = sql.noteConflicts(await notes.rows(transaction));
   try {
-    if (state.isDirty) await transaction.run(flushOne(state));
+    if (isFresh(state)) await sendFresh(transaction, flushOne(state), [state]);
+    else if (state.isDirty) await transaction.run(flushOne(state));
   } catch (error) {
     const key = collidingKey(error);
     throw key === undefined || !state.image ? error : new UniqueCollision(change, table, key, state.image);
@@ -199,6 +222,11 @@ async function tablesOf(transaction: OpenTransaction, { catalog, rules }: WriteC
     if (table !== null) tables.push({ table, rules: rulesOf(rules, name), changes: its });
   }
   return tables.toSorted((a, b) => (a.table.name < b.table.name ? -1 : 1));
+}
+
+/** To be inserted. */
+function isFresh({ isDirty, stands, image }: RowState): boolean {
+  return isDirty && !stands && image !== null;
 }
 
 function flushOne(state: RowState): string[] {

@@ -93,12 +93,17 @@ export function deleteRows(table: string, ids: readonly string[]): string[] {
   return chunks(ids, STATEMENT_ROWS_MAX).map((some) => `DELETE FROM ${quotedName(table)} WHERE id IN (${idList(some)})`);
 }
 
-/** The caller holds their locks and knows that each is the newest of its row. */
+/**
+ * Only ever raises a tombstone: where no row stands there is nothing to lock, and a local insert and delete may have come in
+ * between. Columns are set from left to right, so each is compared with what the ones to its right still are.
+ */
 export function putTombstones(tombstones: readonly TombstoneRow[]): string[] {
+  const isNewer = '(VALUES(_hlc) > _hlc OR (VALUES(_hlc) = _hlc AND VALUES(_origin) > _origin))';
   return chunks(tombstones, STATEMENT_ROWS_MAX).map((some) =>
     `INSERT INTO ${TOMBSTONE_TABLE} (table_name, row_id, unit, _hlc, _origin, deleted_at) VALUES ${some
       .map(({ table, id, unit, version }) => `(${literal(table)},${idLiteral(id)},${unit},${formatHlc(version.hlc)},${version.origin},NOW(3))`)
-      .join(',')} ON DUPLICATE KEY UPDATE unit = VALUES(unit), _hlc = VALUES(_hlc), _origin = VALUES(_origin), deleted_at = VALUES(deleted_at)`);
+      .join(',')} ON DUPLICATE KEY UPDATE unit = IF(${isNewer}, VALUES(unit), unit), deleted_at = IF(${isNewer}, VALUES(deleted_at), deleted_at),
+      _origin = IF(${isNewer}, VALUES(_origin), _origin), _hlc = GREATEST(_hlc, VALUES(_hlc))`);
 }
 
 /** A conflict that is on record already stays as it was. */

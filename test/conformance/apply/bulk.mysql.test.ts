@@ -15,6 +15,8 @@ const VALUES = `CREATE TABLE assorted (
 const COLUMNS = 'id, CAST(f AS DOUBLE) AS f, d, dec65, u, HEX(bits) AS bits, HEX(bin) AS bin, en, se, js, ti, dt, da, ye, te, la, twice, code, unit, _hlc, _origin';
 const NONE = { f: null, d: null, dec65: null, u: null, bits: null, bin: null, en: null, se: null, js: null, ti: null, dt: null, da: null, ye: null, te: null, la: null, code: null };
 
+const coded = (code: number | null) => ({ ...NONE, code });
+
 describe.each(await engines())('bulk writing on %s', (engine) => {
   let rig: Rig;
   let next = 0;
@@ -87,17 +89,16 @@ describe.each(await engines())('bulk writing on %s', (engine) => {
   });
 
   it('a primary key that moves, and unique values that change hands within a transaction', async () => {
-    const row = (code: number | null) => ({ ...NONE, code });
-    await rig.send(...[10, 11, 12].map((id) => ({ op: 'c', table: 'assorted', id: 500 + id, unit: 3, row: row(id), at: ++next }) as const));
+    await rig.send(...[10, 11, 12].map((id) => ({ op: 'c', table: 'assorted', id: 500 + id, unit: 3, row: coded(id), at: ++next }) as const));
     await rig.caughtUp();
     const was = next - 2;
     await rig.send(
-      { op: 'u', table: 'assorted', id: 510, unit: 3, row: row(99), at: ++next, was, before: row(10) },
-      { op: 'u', table: 'assorted', id: 511, unit: 3, row: row(10), at: ++next, was: was + 1, before: row(11) },
-      { op: 'u', table: 'assorted', id: 510, unit: 3, row: row(11), at: ++next, was: next - 2, before: row(99) },
+      { op: 'u', table: 'assorted', id: 510, unit: 3, row: coded(99), at: ++next, was, before: coded(10) },
+      { op: 'u', table: 'assorted', id: 511, unit: 3, row: coded(10), at: ++next, was: was + 1, before: coded(11) },
+      { op: 'u', table: 'assorted', id: 510, unit: 3, row: coded(11), at: ++next, was: next - 2, before: coded(99) },
       // 512 becomes 513, as capture sends a changed key.
-      { op: 'd', table: 'assorted', id: 512, unit: 3, at: ++next, was: was + 2, before: row(12) },
-      { op: 'c', table: 'assorted', id: 513, unit: 3, row: row(12), at: ++next },
+      { op: 'd', table: 'assorted', id: 512, unit: 3, at: ++next, was: was + 2, before: coded(12) },
+      { op: 'c', table: 'assorted', id: 513, unit: 3, row: coded(12), at: ++next },
     );
     await rig.caughtUp();
     expect(await codes()).toMatchObject({ 510: 11, 511: 10, 513: 12 });

@@ -9,6 +9,8 @@ import { Rig, account } from './rig.ts';
 const POISON = { tries: 2, policy: 'pause-unit' } as const;
 const TOO_LONG = account('x'.repeat(101));
 
+const brief = (letters: readonly DeadLetter[]): string[] => letters.map(({ kind, state, unit, rowId, holdsUnit }) => `${kind} ${state} unit ${unit} row ${rowId}${holdsUnit ? ' holds' : ''}`);
+
 describe.each(await engines())('poison changes on %s', (engine) => {
   let rig: Rig;
   beforeAll(async () => {
@@ -22,7 +24,6 @@ describe.each(await engines())('poison changes on %s', (engine) => {
     const rows = await rig.sql.query('SELECT id, display_name AS name FROM accounts WHERE id BETWEEN ? AND ? ORDER BY id', [from, to]);
     return Object.fromEntries(rows.map((row) => [String(row['id']), row['name']]));
   };
-  const brief = (letters: readonly DeadLetter[]): string[] => letters.map(({ kind, state, unit, rowId, holdsUnit }) => `${kind} ${state} unit ${unit} row ${rowId}${holdsUnit ? ' holds' : ''}`);
 
   it('is parked after the set number of tries with its cause, beside the other rows of its transaction, and announced', async () => {
     const apply = rig.apply({ poison: POISON });
