@@ -1,10 +1,10 @@
 /** A real apply process works off more than its memory would hold: one transaction of half a million rows, as one. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { openSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NODE_MEMORY_ARGS } from '../../../deploy/local/stack-services.ts';
 import { encodeChange } from '../../../cdc/change/codec.ts';
 import { REGIONS, until } from '../../cdc/twin.ts';
 import { freePort } from '../../harness/free-port.ts';
@@ -36,7 +36,7 @@ describe.each(await engines())('a large transaction on %s', (engine) => {
     }
     const login = rig.login();
     const log = path.join(rig.mysql.dir, 'apply.log');
-    const child = spawn('/usr/bin/setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, `${ROOT}cdc/apply/main.ts`], {
+    const child = spawn('/usr/bin/setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, ...NODE_MEMORY_ARGS, `${ROOT}cdc/apply/main.ts`], {
       stdio: ['ignore', openSync(log, 'a'), openSync(log, 'a')],
       env: {
         PATH: process.env['PATH'] ?? '', TANDEM_REGION: 'west', TANDEM_REGIONS: String(REGIONS), TANDEM_INSTANCE: 'apply-west-1', TANDEM_HTTP_PORT: String(await freePort()),
