@@ -7,6 +7,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { EXIT } from '../../deploy/local/commands/outcome.ts';
 import { sayOnStderr } from '../../deploy/local/console.ts';
 import { kafkaConnectIsHere } from '../harness/kafka-connect.ts';
 import { startKafka } from '../harness/kafka.ts';
@@ -37,7 +38,19 @@ const FIRST_ID = 1_000_000;
 /** Transactions of one row are the slower ones: a third as many rows keep the whole within its time. */
 const SINGLES_SHARE = 1 / 3;
 
-await main(parseOptions(process.argv.slice(2)));
+const options = usable(process.argv.slice(2));
+if (options === null) process.exitCode = EXIT.usage;
+else await main(options);
+
+/** Null, and a line that says why, for arguments that make no sense. */
+function usable(args: readonly string[]): Options | null {
+  try {
+    return parseOptions(args);
+  } catch (e) {
+    process.stderr.write(`bench cdc: ${(e as Error).message}\n`);
+    return null;
+  }
+}
 
 async function main(options: Options): Promise<void> {
   const say = sayOnStderr;

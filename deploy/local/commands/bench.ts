@@ -30,14 +30,14 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     options: ['--seeds N', '--seed N (that history alone)'],
   },
   cdc: {
-    measures: "replication against MariaDB's own and Debezium's: drain, lag, CPU, memory",
+    measures: "drain, lag and cost of replication, against MariaDB's own and Debezium's",
     takes: 'up to 8 minutes',
     options: ['--rows N', '--seconds N', '--peers mariadb,debezium', '--engine mariadb|mysql'],
     wants: 'debezium',
   },
   crash: {
     measures: 'rows lost, doubled or different after each process was killed again and again',
-    takes: 'depends on --kills',
+    takes: 'some seconds a kill',
     options: ['--kills N', '--engine mariadb|mysql'],
   },
 };
