@@ -8,9 +8,10 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import path from 'node:path';
+import { NODE_MEMORY_ARGS } from '../../deploy/local/stack-services.ts';
 import { freePort } from '../harness/free-port.ts';
 import type { TestEtcd } from '../harness/etcd.ts';
-import { PARTITIONS, REGIONS, SIDES } from './twin.ts';
+import { PARTITIONS, REGIONS, SIDES, other } from './twin.ts';
 import type { Region, Side, Twin } from './twin.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -63,7 +64,7 @@ async function environment(twin: Twin, etcd: TestEtcd, part: Part, side: Side): 
     TANDEM_REGION: side, TANDEM_REGIONS: String(REGIONS), TANDEM_INSTANCE: `${part}-${side}-1`, TANDEM_HTTP_PORT: String(await freePort()),
     TANDEM_ETCD: etcd.endpoints.join(','), TANDEM_LOG_LEVEL: 'info', TANDEM_CHANGE_PARTITIONS: String(PARTITIONS),
     TANDEM_MYSQL_HOST: login.host, TANDEM_MYSQL_PORT: String(login.port), TANDEM_MYSQL_USER: login.user, TANDEM_MYSQL_PASSWORD: login.password,
-    TANDEM_KAFKA: twin.kafka.broker, TANDEM_PEER_KAFKA: twin.kafka.broker,
+    TANDEM_KAFKA: twin.kafkaOf(side).broker, TANDEM_PEER_KAFKA: twin.kafkaOf(other(side)).broker,
   };
 }
 
@@ -74,7 +75,7 @@ function processOf({ part, side, env, region, isSupervised }: Spec): CdcProcess 
   let child: ChildProcess | undefined;
   let ownEnds = 0;
   const start = (): void => {
-    const started = spawn(SETPRIV, ['--pdeathsig', 'KILL', '--', process.execPath, `${ROOT}cdc/${part}/main.ts`], {
+    const started = spawn(SETPRIV, ['--pdeathsig', 'KILL', '--', process.execPath, ...NODE_MEMORY_ARGS, `${ROOT}cdc/${part}/main.ts`], {
       env: { PATH: process.env['PATH'] ?? '', ...env }, stdio: ['ignore', log, log],
     });
     child = started;

@@ -50,30 +50,34 @@ export class Region {
   readonly mysql: TestMysql;
   /** The operator's session; see reconnect() where the test kills the database. */
   sql: RawConnection;
+  /** Its own region's: where its changes are. */
   readonly kafka: KafkaClient;
+  readonly #peerKafka: KafkaClient;
   readonly log = memoryLog();
   readonly #database: Database;
   readonly #tables: readonly string[];
   capture: Capture | undefined;
   apply: Apply | undefined;
 
-  private constructor(side: Side, mysql: TestMysql, sql: RawConnection, kafka: KafkaClient, tables: readonly string[]) {
+  private constructor({ side, mysql, sql, kafka, peerKafka, tables }: { side: Side; mysql: TestMysql; sql: RawConnection; kafka: KafkaClient; peerKafka: KafkaClient; tables: readonly string[] }) {
     this.side = side;
     this.mysql = mysql;
     this.sql = sql;
     this.kafka = kafka;
+    this.#peerKafka = peerKafka;
     this.#tables = tables;
     this.#database = openDatabase({ ...this.#login('tandem_capture'), poolSize: 2 }, { log: this.log });
   }
 
-  static async open(side: Side, mysql: TestMysql, broker: string, extra: ExtraTables): Promise<Region> {
-    const kafka = openKafka({ brokers: [broker], clientId: `test-${side}`, log: memoryLog() });
+  static async open(side: Side, mysql: TestMysql, brokers: { own: string; peer: string }, extra: ExtraTables): Promise<Region> {
+    const kafka = openKafka({ brokers: [brokers.own], clientId: `test-${side}`, log: memoryLog() });
+    const peerKafka = openKafka({ brokers: [brokers.peer], clientId: `test-${side}`, log: memoryLog() });
     const sql = await openRawConnection(mysql.config, { role: 'operator' });
     for (const ddl of Object.values(extra)) await sql.execute(ddl);
     const names = Object.keys(extra);
     const triggers = triggersFor(REGIONS.originOf(side), names).filter(({ table }) => names.includes(table));
     for (const trigger of triggers) await sql.execute(trigger.sql);
-    return new Region(side, mysql, sql, kafka, [...REPLICATED_TABLES, ...names]);
+    return new Region({ side, mysql, sql, kafka, peerKafka, tables: [...REPLICATED_TABLES, ...names] });
   }
 
   get origin(): number {
@@ -101,7 +105,7 @@ export class Region {
 
   startApply(options: { limits?: { rows: number; bytes: number } } = {}): Apply {
     this.apply = startApply({
-      region: this.side, regions: REGIONS, peer: other(this.side), mysql: this.#login('tandem_apply'), kafka: this.kafka, log: this.log, ...options,
+      region: this.side, regions: REGIONS, peer: other(this.side), mysql: this.#login('tandem_apply'), kafka: this.#peerKafka, log: this.log, ...options,
     });
     return this.apply;
   }
@@ -139,6 +143,7 @@ export class Region {
     await this.stopCapture();
     await this.#database.close();
     await this.kafka.close();
+    await this.#peerKafka.close();
     await this.sql.close();
   }
 }
@@ -147,6 +152,8 @@ export interface Twin extends AsyncDisposable {
   readonly east: Region;
   readonly west: Region;
   readonly kafka: TestKafka;
+  /** The same one for both unless the twin was started with a Kafka for each region. */
+  kafkaOf(side: Side): TestKafka;
   of(side: Side): Region;
   startAll(): Promise<void>;
   /** Resolves once this region has applied all that the other had written by now. */
@@ -158,14 +165,15 @@ export interface Twin extends AsyncDisposable {
 /** Replicated tables beside the schema's own, by name: their CREATE TABLE, with `id`, `unit`, `_hlc` and `_origin`. */
 export type ExtraTables = Readonly<Record<string, string>>;
 
-export async function startTwin(engine: TestMysql['engine'], { extraTables = {} }: { extraTables?: ExtraTables } = {}): Promise<Twin> {
-  const started = await Promise.all([startMysql({ engine, origin: 1, grants: true }), startMysql({ engine, origin: 2, grants: true }), startKafka()]);
-  const [eastMysql, westMysql, kafka] = started;
-  const east = await Region.open('east', eastMysql, kafka.broker, extraTables);
-  const west = await Region.open('west', westMysql, kafka.broker, extraTables);
+export async function startTwin(engine: TestMysql['engine'], { extraTables = {}, kafkaEach = false }: { extraTables?: ExtraTables; kafkaEach?: boolean } = {}): Promise<Twin> {
+  const started = await Promise.all([startMysql({ engine, origin: 1, grants: true }), startMysql({ engine, origin: 2, grants: true }), startKafka(), ...(kafkaEach ? [startKafka()] : [])]);
+  const [eastMysql, westMysql, kafka, westKafka = kafka] = started as [TestMysql, TestMysql, TestKafka, TestKafka?];
+  const east = await Region.open('east', eastMysql, { own: kafka.broker, peer: westKafka.broker }, extraTables);
+  const west = await Region.open('west', westMysql, { own: westKafka.broker, peer: kafka.broker }, extraTables);
   const of = (side: Side): Region => (side === 'east' ? east : west);
   return {
     east, west, kafka, of,
+    kafkaOf: (side) => (side === 'east' ? kafka : westKafka),
     startAll: async () => {
       await Promise.all([east.startCapture(), west.startCapture()]);
       await Promise.all(SIDES.map((side) => until(`the topic of ${side}`, async () => of(side).capture?.trouble === null)));

@@ -72,7 +72,7 @@ export interface CrashResult {
 export async function runCrashes({ engine, kills, seed, pauseMs, say = () => {} }: CrashOptions): Promise<CrashResult> {
   await using stack = new AsyncDisposableStack();
   const etcd = stack.use(await startEtcd());
-  const twin = stack.use(await startTwin(engine));
+  const twin = stack.use(await startTwin(engine, { kafkaEach: true }));
   const processes = stack.use(await startProcesses(twin, etcd, { supervised: true }));
   await untilAllReady(processes);
 

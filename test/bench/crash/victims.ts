@@ -1,5 +1,5 @@
 /**
- * What is killed: capture, apply and database of each region, and Kafka; each with SIGKILL, at random moments, brought back after a while.
+ * What is killed: capture, apply, database and Kafka of each region; each with SIGKILL, at random moments, brought back after a while.
  *
  * Invariant: schedules run side by side and know nothing of each other, so that parts die while others are down or coming back.
  */
@@ -25,7 +25,7 @@ const DEAD_MS_MAX = 500;
  * A living one is left alone for up to this long after it works again. What takes longer to come back (capture waits for the
  * dead one's lock, Kafka for its JVM) is left alone for less, so that all kinds die to the end.
  */
-const ALIVE_MS_MAX: Readonly<Record<Kind, number>> = { capture: 2_000, apply: 5_000, database: 8_000, kafka: 1_500 };
+const ALIVE_MS_MAX: Readonly<Record<Kind, number>> = { capture: 2_000, apply: 5_000, database: 8_000, kafka: 3_000 };
 /** A process that does not get ready (what it needs is down, too) may be killed all the same. */
 const READY_MS_MAX = 15_000;
 const ASK_EVERY_MS = 100;
@@ -43,7 +43,11 @@ export function victimsOf(twin: Twin, processes: CdcProcesses): readonly Victim[
     const { mysql } = twin.of(side);
     return { kind: 'database', name: `database of ${side}`, kill: () => mysql.kill9(), revive: () => mysql.restart() };
   });
-  return [...parts, ...databases, { kind: 'kafka', name: 'kafka', kill: () => twin.kafka.kill9(), revive: () => twin.kafka.restart() }];
+  const brokers = SIDES.map((side): Victim => {
+    const kafka = twin.kafkaOf(side);
+    return { kind: 'kafka', name: `kafka of ${side}`, kill: () => kafka.kill9(), revive: () => kafka.restart() };
+  });
+  return [...parts, ...databases, ...brokers];
 }
 
 /** Kills it so many times; always ends with it alive. */

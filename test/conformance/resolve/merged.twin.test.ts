@@ -110,7 +110,9 @@ const CASES: readonly Case[] = [
   {
     name: 'two rides want one quote: the older ride is set aside, though it was written last',
     when: [`west: ${ride('$1', { quote: '$9', fare: 222 })}`, `east: ${ride('$2', { quote: '$9', fare: 444 })}`, 'west: UPDATE rides SET rating = 5 WHERE id = $1'],
-    rows: [`$2 ${booked({ fare: 444 })}`], conflicts: ['east unique set-aside $1', 'west unique set-aside $1'],
+    rows: [`$2 ${booked({ fare: 444 })}`],
+    // A region that sets it aside before it hears of the rating keeps that on record, too.
+    and: (found) => expect(conflictsOf(found)).toEqual(expect.arrayContaining(['east unique set-aside $1', 'west unique set-aside $1'])),
   },
 ];
 
