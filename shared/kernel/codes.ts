@@ -42,7 +42,7 @@ export const CODES = {
   },
   'apply-schema-behind': {
     http: 503, grpc: 'UNAVAILABLE', retryable: true,
-    meaning: 'A change names a table or column that this region\'s database lacks; its partition waits.',
+    meaning: 'A change does not fit the tables of this region\'s database: one is missing or lacks a column, wants a value that is not sent, or is of another type. Its partition waits.',
     action: 'Run tandem migrate, which brings both regions to the same schema; the partition goes on by itself.',
   },
   'body-too-large': {

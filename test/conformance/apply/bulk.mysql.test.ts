@@ -60,7 +60,7 @@ describe.each(await engines())('bulk writing on %s', (engine) => {
     if (table === null || change.after === null) throw new Error('no such table');
     const layout = layoutOf(table, change.after, undefined);
     const [statement] = updateRows([1, 2].map((id) => ({ table, id: String(id), image: { ...change.after, id: String(id) }, layout, changed: null, expected: { hlc: hlcAt(id), origin: 1 } })));
-    const plan = await connection.query(`EXPLAIN ${statement?.sql}`);
+    const plan = await connection.query(`EXPLAIN FORMAT=TRADITIONAL ${statement?.sql}`);
     expect(plan.find((row) => row['table'] === 't')).toMatchObject({ type: 'eq_ref', key: 'PRIMARY' });
     // Both want code 1: the second one is refused instead of taking the first one's row.
     await connection.execute('START TRANSACTION');
