@@ -57,7 +57,7 @@ describe('merging', () => {
       expect(join(join(a, b), c)).toEqual(join(a, join(b, c)));
       expect(join(a, a)).toEqual(a);
       expect(join(join(a, b), b)).toEqual(join(a, b));
-    }), { numRuns: 1500 });
+    }), { numRuns: 600 });
   });
 
   it('of every state on the way is the merge of the last ones: a local write leads upwards', () => {
@@ -65,7 +65,7 @@ describe('merging', () => {
       const { states, all } = reach(start, steps);
       const last = states.reduce(join);
       for (const state of all) expect(join(last, state)).toEqual(last);
-    }), { numRuns: 1500 });
+    }), { numRuns: 600 });
   });
 });
 
@@ -124,7 +124,7 @@ describe('a row with births, updates, deletes and set-asides', () => {
     fc.assert(fc.property(fc.array(act, { maxLength: 25 }), (steps) => {
       const { regions: [east, west] } = live(steps);
       expect(east!.row).toEqual(west!.row);
-    }), { numRuns: 3000 });
+    }), { numRuns: 1500 });
   });
 
   it('is the same in any order of arrival, however often each change arrives', () => {
@@ -134,6 +134,6 @@ describe('a row with births, updates, deletes and set-asides', () => {
       const third: Here = { row: null, tombstone: null };
       for (const { arrives } of all.map((each) => ({ arrives: each, at: random.next().value ?? 0 })).toSorted((a, b) => a.at - b.at)) receive(third, arrives);
       expect(third.row).toEqual(east!.row);
-    }), { numRuns: 3000 });
+    }), { numRuns: 1500 });
   });
 });
