@@ -30,13 +30,13 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     options: ['--seeds N', '--seed N (that history alone)'],
   },
   cdc: {
-    measures: "drain, lag and cost of replication, against MariaDB's own and Debezium's",
+    measures: "speed, lag and cost of replication beside MariaDB's and Debezium's",
     takes: 'up to 8 minutes',
     options: ['--rows N', '--seconds N', '--peers mariadb,debezium', '--engine mariadb|mysql'],
     wants: 'debezium',
   },
   crash: {
-    measures: 'rows lost, doubled or different after each process was killed again and again',
+    measures: 'rows lost, doubled or different after kills of every process',
     takes: 'some seconds a kill',
     options: ['--kills N', '--engine mariadb|mysql'],
   },
@@ -50,7 +50,7 @@ export function registerBench(program: Command): void {
     .argument('<name>', `what to measure: ${Object.keys(BENCHES).join(', ')}`)
     .argument('[options...]', 'options of that bench; all know --json')
     .allowUnknownOption()
-    .addHelpText('after', `\n${helpText()}\n\nExit codes: 0 measured (whatever the figures), 1 something went wrong, 2 bad usage.\n`)
+    .addHelpText('after', `\n${helpText()}\n\nExit codes: 0 measured, whatever the figures, 1 something went wrong,\n2 bad usage.\n`)
     .action((name: string, args: string[]) => outcome(async () => runBench(name, args))({}));
 }
 
