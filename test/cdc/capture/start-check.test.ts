@@ -49,14 +49,15 @@ describe('the start check', () => {
   });
 });
 
+const changeOf = (id: string) => ({ partition: 0, change: { transaction: { id, order: 0, tableOrder: 0 } } });
+
 it('after a failover a tail of the new server covers what the old one wrote before, where numbers only grow', () => {
   const tail = { position: '0-2-105', last: true, transaction: { id: '0-2-105', order: 0, tableOrder: 0 } };
   const tails = new Map([[0, tail], [1, { ...tail, position: '0-1-99' }]]) as unknown as Tails;
   expect(formatPosition(resumptionOf(tails)?.from ?? parsePosition(''))).toBe('0-1-99');
-  const of = (id: string) => ({ partition: 0, change: { transaction: { id, order: 0, tableOrder: 0 } } });
-  expect(new AlreadySent(tails, { isStrict: true }).has(of('0-1-100'))).toBe(true);
-  expect(new AlreadySent(tails).has(of('0-1-100')), 'else it is sent again: twice is harmless, a gap is not').toBe(false);
-  expect(new AlreadySent(tails, { isStrict: true }).has(of('0-2-106'))).toBe(false);
+  expect(new AlreadySent(tails, { isStrict: true }).has(changeOf('0-1-100'))).toBe(true);
+  expect(new AlreadySent(tails).has(changeOf('0-1-100')), 'else it is sent again: twice is harmless, a gap is not').toBe(false);
+  expect(new AlreadySent(tails, { isStrict: true }).has(changeOf('0-2-106'))).toBe(false);
 });
 
 it('an empty partition means that capture never began', () => {
