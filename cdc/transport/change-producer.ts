@@ -19,8 +19,6 @@ import { MESSAGE_BYTES_MAX, PART_HEADER, encodeInParts } from './parts.ts';
 export const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
 /** Per request, which is held three times while it is sent. */
 export const BATCH_BYTES_MAX = 2 * 1024 * 1024;
-/** After so many bytes of parts garbage is collected, so that the bound on memory holds whatever the rows. */
-const COLLECT_AFTER_BYTES = 8 * 1024 * 1024;
 /** Headers, offsets and the like, per message. */
 const MESSAGE_OVERHEAD_BYTES = 100;
 
@@ -54,8 +52,7 @@ export class ChangeProducer {
   #isSending = false;
   #isClosed = false;
   #enqueued = 0;
-  /** Of parts that were sent since garbage was collected. */
-  #partBytes = 0;
+  #queuedParts = 0;
   #acknowledged = 0;
 
   constructor(options: ChangeProducerOptions) {
@@ -82,6 +79,7 @@ export class ChangeProducer {
     const { parts, value } = encodeInParts(change, this.#options.messageBytesMax ?? MESSAGE_BYTES_MAX);
     const isTraced = change.table !== HEARTBEAT_TABLE;
     const key = changeKey(change);
+    this.#queuedParts += parts.length;
     for (const part of parts) this.#push({ partition, key, value: part.value, isTraced, part: part.header });
     this.#push({ partition, key, value, isTraced, part: undefined });
     if (!this.#isFull && this.#queuedBytes >= QUEUE_BYTES_MAX) {
@@ -112,11 +110,11 @@ export class ChangeProducer {
       while (this.#queue.length > 0 && !this.#isClosed) {
         const { batch, bytes } = this.#takeBatch();
         await this.#sendBatch(batch);
-        this.#collectAfter(batch);
+        this.#countParts(batch);
         this.#queuedBytes -= bytes;
         this.#acknowledged += batch.filter(({ part }) => part === undefined).length;
         this.#options.onSent({ messages: batch.length, bytes });
-        if (this.#isFull && this.#queuedBytes < QUEUE_BYTES_MAX / 2) {
+        if (this.#isFull && this.#queuedBytes < QUEUE_BYTES_MAX / 2 && this.#queuedParts === 0) {
           this.#isFull = false;
           this.#options.onRoom();
         }
@@ -130,12 +128,11 @@ export class ChangeProducer {
     }
   }
 
-  /** Some MiB of parts are sent: what they were made of is garbage now. */
-  #collectAfter(batch: readonly Queued[]): void {
-    this.#partBytes += batch.reduce((sum, { part, bytes }) => sum + (part === undefined ? 0 : bytes), 0);
-    if (this.#partBytes < COLLECT_AFTER_BYTES) return;
-    this.#partBytes = 0;
-    collectGarbage();
+  /** Once the last part is sent, tens of MiB are garbage, and only then may the next such row be read: the bound on memory is for one. */
+  #countParts(batch: readonly Queued[]): void {
+    const sent = batch.filter(({ part }) => part !== undefined).length;
+    this.#queuedParts -= sent;
+    if (sent > 0 && this.#queuedParts === 0) collectGarbage();
   }
 
   async #sendBatch(batch: readonly Queued[]): Promise<void> {

@@ -11,12 +11,14 @@
 import type { Socket } from 'node:net';
 import { createConnection } from 'mysql2';
 import type { Connection } from 'mysql2';
+import { collectGarbage } from '../kernel/collect-garbage.ts';
 import { withDeadline } from '../kernel/deadline.ts';
 import type { MysqlConfig } from './database.ts';
 import { HEADER_BYTES, PacketReader } from './packet-reader.ts';
 import { CONNECT_DEADLINE_MS, connectionOptions } from './session.ts';
 
 const QUERY_DEADLINE_MS = 10_000;
+const LARGE_PACKET_BYTES = 8 * 1024 * 1024;
 const [ERROR_PACKET, END_PACKET] = [0xff, 0xfe];
 const NOTHING = Buffer.alloc(0);
 
@@ -82,6 +84,8 @@ function startDump(connection: DriverConnection, command: Buffer, handlers: Dump
     handlers.onError(error);
   };
   const packets = new PacketReader((bytes, start, end) => {
+    // What it was collected from is garbage of the same size, and what is made of it will be as large once more.
+    if (end - start > LARGE_PACKET_BYTES) collectGarbage();
     const first = bytes[start];
     if (first === ERROR_PACKET) fail(errorOf(bytes.subarray(start, end)));
     else if (first === END_PACKET) fail(new Error('the server has ended the stream'));
