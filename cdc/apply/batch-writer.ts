@@ -22,7 +22,7 @@ import { assumedPlan, tombstonesAmong } from './assumed-plan.ts';
 import type { AssumedPlan } from './assumed-plan.ts';
 import { ConflictNotes } from './conflict-notes.ts';
 import type { Decided } from './conflict-notes.ts';
-import { causeOf, collidingKey, columnNamed, isDataFault } from './faults.ts';
+import { causeOf, collidingKey, columnNamed, isDataFault, isNullRefused } from './faults.ts';
 import { heldLetter, poisonLetter } from './letters.ts';
 import type { Delivery, Letter, PoisonPolicy } from './letters.ts';
 import { loadStates } from './load-states.ts';
@@ -179,7 +179,7 @@ async function writeLiteral(transaction: OpenTransaction, context: WriteContext,
       await writeOne(transaction, context, change, tally);
     } catch (error) {
       if (!isDataFault(error) || transaction.connection.isLost) throw error;
-      if (isBehind(context, change)) throw schemaBehind(change, error);
+      if (isNullRefused(error) || isBehind(context, change)) throw schemaBehind(change, error);
       if (context.poison === null) throw new ChangeFault(change, error);
       await transaction.run(['ROLLBACK TO SAVEPOINT before_change']);
       // Somebody gave it up for good, and now the topic is read again.

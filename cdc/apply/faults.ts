@@ -26,6 +26,11 @@ export function isDataFault(error: unknown): boolean {
   return DATA_ERRNOS.has(Number(errno)) || (typeof sqlState === 'string' && DATA_STATES.test(sqlState));
 }
 
+/** The source took the NULL, so its column allows it and ours not yet; a fingerprint of names and types does not tell that. */
+export function isNullRefused(error: unknown): boolean {
+  return isTandemError(error, 'db-failed') && Number(error.details['errno']) === 1048;
+}
+
 /** The table was altered after it was looked at: look again. */
 export function isSchemaFault(error: unknown): boolean {
   return isTandemError(error, 'db-failed') && SCHEMA_ERRNOS.has(Number(error.details['errno']));

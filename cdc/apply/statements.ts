@@ -83,7 +83,7 @@ export function updateRows(writes: readonly RowWrite[]): UpdateStatement[] {
 }
 
 export function updateRow({ table, id, image, layout, changed, expected }: RowWrite): UpdateStatement {
-  const columns = settable(layout, changed);
+  const columns = settable(table, layout, changed);
   const sets = columns.map((column) => `${quotedName(column)}=${columnLiteral(table, image, column)}`).join(',');
   const only = expected === null ? '' : ` AND _hlc = ${formatHlc(expected.hlc)} AND _origin = ${expected.origin}`;
   return { sql: `UPDATE ${quotedName(table.name)} SET ${sets} WHERE id = ${idLiteral(id)}${only}`, rows: 1 };
@@ -126,7 +126,7 @@ export function versionOfRow(row: Record<string, unknown>): Version {
 function updateJoined(layout: Layout, writes: readonly RowWrite[]): UpdateStatement[] {
   const { table } = writes[0] as RowWrite;
   const changed = writes.every((write) => write.changed !== null) ? new Set(writes.flatMap((write) => [...(write.changed ?? [])])) : null;
-  const columns = settable(layout, changed);
+  const columns = settable(table, layout, changed);
   const isChecked = writes.every(({ expected }) => expected !== null);
   const statements: UpdateStatement[] = [];
   const joined: string[][] = [];
@@ -154,8 +154,8 @@ function bytesOf(values: readonly string[]): number {
   return bytes;
 }
 
-function settable(layout: Layout, changed: ReadonlySet<string> | null): string[] {
-  return layout.columns.filter((column) => column !== 'id' && (changed === null || changed.has(column)));
+function settable({ selfUpdating }: TargetTable, layout: Layout, changed: ReadonlySet<string> | null): string[] {
+  return layout.columns.filter((column) => column !== 'id' && (changed === null || changed.has(column) || selfUpdating.has(column)));
 }
 
 function literalsOf(table: TargetTable, image: Image, columns: readonly string[]): string {

@@ -28,6 +28,8 @@ export interface TargetTable {
   readonly types: ReadonlyMap<string, ColumnType>;
   /** Columns that an insert has to name: NOT NULL without a default. */
   readonly required: readonly string[];
+  /** ON UPDATE CURRENT_TIMESTAMP: an update that does not name such a column changes it. */
+  readonly selfUpdating: ReadonlySet<string>;
   /** Columns of type FLOAT: read as DOUBLE, as the text of a FLOAT has six digits. */
   readonly floats: ReadonlySet<string>;
   /** Dropped here by a migration that had proof that nobody needs them. */
@@ -117,6 +119,7 @@ function tableOf(name: string, columns: readonly ColumnRow[], keys: readonly { k
     columns: new Set(writable.map(({ c }) => c)),
     types: new Map(columns.map(({ c, type, dataType }) => [c, { dataType: dataType.toLowerCase(), columnType: type }])),
     required: writable.filter(({ nullable, def, extra }) => nullable === 'NO' && def === null && !/auto_increment|DEFAULT_GENERATED/i.test(extra)).map(({ c }) => c),
+    selfUpdating: new Set(writable.filter(({ extra }) => /on update/i.test(extra)).map(({ c }) => c)),
     floats: new Set(columns.filter(({ dataType }) => dataType.toLowerCase() === 'float').map(({ c }) => c)),
     retired: new Set(retired.map(({ c }) => c)),
     fingerprint: schemaFingerprint(columns.map(({ c, type }) => ({ name: c, type }))),

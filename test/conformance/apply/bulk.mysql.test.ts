@@ -119,6 +119,15 @@ describe.each(await engines())('bulk writing on %s', (engine) => {
     expect(conflicts.map((each) => `${each['row_id']} ${each['kind']} ${each['outcome']} ${each['gone']}`)).toEqual(['2 update-update kept-local 0', '3 update-delete kept-local 1']);
   });
 
+  it('a column that the server would set by itself keeps what its writer left in it', async () => {
+    const row = (plate: string) => ({ driver_id: '1', plate, seats: 4, updated_at: '2020-01-01 00:00:00.000' });
+    await rig.send({ op: 'c', table: 'vehicles', id: 60, unit: 4, row: row('A'), at: ++next });
+    await rig.caughtUp();
+    await rig.send({ op: 'u', table: 'vehicles', id: 60, unit: 4, row: row('B'), at: ++next, was: next - 1, before: row('A') });
+    await rig.caughtUp();
+    expect((await rig.rows('vehicles', 'id, plate, updated_at')).find((each) => each['id'] === '60')).toMatchObject({ plate: 'B', updated_at: '2020-01-01 00:00:00.000' });
+  });
+
   it('what has been here before and was written on since leaves no conflict when it comes again', async () => {
     const row = { driver_id: '1', plate: 'FIRST', seats: 4 };
     await rig.send({ op: 'c', table: 'vehicles', id: 50, unit: 4, row, at: ++next, gtid: 5000 });
