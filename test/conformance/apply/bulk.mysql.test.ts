@@ -15,6 +15,7 @@ const VALUES = `CREATE TABLE assorted (
 const COLUMNS = 'id, CAST(f AS DOUBLE) AS f, d, dec65, u, HEX(bits) AS bits, HEX(bin) AS bin, en, se, js, ti, dt, da, ye, te, la, twice, code, unit, _hlc, _origin';
 const NONE = { f: null, d: null, dec65: null, u: null, bits: null, bin: null, en: null, se: null, js: null, ti: null, dt: null, da: null, ye: null, te: null, la: null, code: null };
 
+const dated = (plate: string) => ({ driver_id: '1', plate, seats: 4, updated_at: '2020-01-01 00:00:00.000' });
 const coded = (code: number | null) => ({ ...NONE, code });
 
 describe.each(await engines())('bulk writing on %s', (engine) => {
@@ -120,10 +121,9 @@ describe.each(await engines())('bulk writing on %s', (engine) => {
   });
 
   it('a column that the server would set by itself keeps what its writer left in it', async () => {
-    const row = (plate: string) => ({ driver_id: '1', plate, seats: 4, updated_at: '2020-01-01 00:00:00.000' });
-    await rig.send({ op: 'c', table: 'vehicles', id: 60, unit: 4, row: row('A'), at: ++next });
+    await rig.send({ op: 'c', table: 'vehicles', id: 60, unit: 4, row: dated('A'), at: ++next });
     await rig.caughtUp();
-    await rig.send({ op: 'u', table: 'vehicles', id: 60, unit: 4, row: row('B'), at: ++next, was: next - 1, before: row('A') });
+    await rig.send({ op: 'u', table: 'vehicles', id: 60, unit: 4, row: dated('B'), at: ++next, was: next - 1, before: dated('A') });
     await rig.caughtUp();
     expect((await rig.rows('vehicles', 'id, plate, updated_at')).find((each) => each['id'] === '60')).toMatchObject({ plate: 'B', updated_at: '2020-01-01 00:00:00.000' });
   });
