@@ -74,7 +74,6 @@ const OWNERS: Record<string, readonly string[]> = {
   ws: ['shared/http'],
   jose: ['shared/http'],
   pino: ['shared/telemetry'],
-  '@vlasky/zongji': ['cdc/capture'],
   'close-with-grace': ['shared/lifecycle'],
   undici: ['shared/http', 'services/router'],
   commander: ['deploy', 'services/ops', 'cdc/reconcile', 'cdc/operate'],

@@ -28,6 +28,8 @@ export interface TargetTable {
   readonly types: ReadonlyMap<string, ColumnType>;
   /** Columns that an insert has to name: NOT NULL without a default. */
   readonly required: readonly string[];
+  /** NOT NULL. A server may put a default where an UPDATE over a join says NULL, so no NULL is sent to these. */
+  readonly notNull: readonly string[];
   /** ON UPDATE CURRENT_TIMESTAMP: an update that does not name such a column changes it. */
   readonly selfUpdating: ReadonlySet<string>;
   /** Columns of type FLOAT: read as DOUBLE, as the text of a FLOAT has six digits. */
@@ -60,11 +62,15 @@ export class TableCatalog {
   /** Null for a table that was retired here. Throws apply-schema-behind (details: table, columns) after having looked again. */
   async tableOf(connection: RawConnection, change: Change): Promise<TargetTable | null> {
     const known = this.#tables.get(change.table);
-    if (known !== undefined && fits(known, change)) return known;
+    if (known !== undefined && fits(known, change) && nullsRefused(known, change).length === 0) return known;
     await this.reload(connection);
     const table = this.#tables.get(change.table);
     if (table === undefined && this.#retiredTables.has(change.table)) return null;
     if (table === undefined) throw behind(change.table, [], `the database here lacks table ${change.table}, which a change of the peer writes`);
+    const nulls = nullsRefused(table, change);
+    if (nulls.length > 0) {
+      throw behind(table.name, nulls, `${nulls.map((column) => `${table.name}.${column}`).join(', ')} takes no NULL here, and a change of the peer writes one`);
+    }
     if (fits(table, change)) return table;
     const lacking = missingHere(table, change);
     if (lacking.length > 0) {
@@ -119,6 +125,7 @@ function tableOf(name: string, columns: readonly ColumnRow[], keys: readonly { k
     columns: new Set(writable.map(({ c }) => c)),
     types: new Map(columns.map(({ c, type, dataType }) => [c, { dataType: dataType.toLowerCase(), columnType: type }])),
     required: writable.filter(({ nullable, def, extra }) => nullable === 'NO' && def === null && !/auto_increment|DEFAULT_GENERATED/i.test(extra)).map(({ c }) => c),
+    notNull: writable.filter(({ nullable }) => nullable === 'NO').map(({ c }) => c),
     selfUpdating: new Set(writable.filter(({ extra }) => /on update/i.test(extra)).map(({ c }) => c)),
     floats: new Set(columns.filter(({ dataType }) => dataType.toLowerCase() === 'float').map(({ c }) => c)),
     retired: new Set(retired.map(({ c }) => c)),
@@ -144,6 +151,10 @@ function fits(table: TargetTable, change: Change): boolean {
 
 function missingHere(table: TargetTable, { after }: Change): string[] {
   return Object.keys(after ?? {}).filter((column) => !table.columns.has(column) && !table.generated.has(column) && !table.retired.has(column));
+}
+
+function nullsRefused(table: TargetTable, { after }: Change): string[] {
+  return after === null ? [] : table.notNull.filter((column) => after[column] === null);
 }
 
 function missingThere(table: TargetTable, { after }: Change): string[] {

@@ -26,6 +26,8 @@ export type ConnectorConfig = Readonly<Record<string, string | number | boolean>
 export interface TestKafkaConnect extends ServerProcess {
   /** Creates or changes a connector and waits until it and its tasks run. Throws with the trace where they fail. */
   put(name: string, config: ConnectorConfig): Promise<void>;
+  /** Resolves once a source connector has noted its first position: stopped before, it would begin anew, or nowhere. */
+  untilPositioned(name: string): Promise<void>;
   /** Ends the tasks; offsets stay. */
   stopConnector(name: string): Promise<void>;
   /** Starts the tasks again where they left off. */
@@ -61,6 +63,7 @@ export async function startKafkaConnect({ broker, heapMib = 512 }: { broker: str
       await rest.send('PUT', `/connectors/${name}/config`, config);
       await rest.untilState(name, 'RUNNING');
     },
+    untilPositioned: (name: string) => rest.untilPositioned(name),
     stopConnector: async (name: string) => {
       await rest.send('PUT', `/connectors/${name}/stop`);
       await rest.untilState(name, 'STOPPED');
@@ -125,6 +128,17 @@ class ConnectRest {
     };
     const failed = [connector, ...tasks].find(({ state }) => state === 'FAILED');
     return { state: connector.state, tasks: tasks.map(({ state }) => state), trouble: failed === undefined ? null : (failed.trace ?? 'FAILED') };
+  }
+
+  async untilPositioned(name: string): Promise<void> {
+    const end = performance.now() + STATE_DEADLINE_MS;
+    for (;;) {
+      const { offsets } = (await this.send('GET', `/connectors/${name}/offsets`)) as { offsets: readonly { offset: Record<string, unknown> | null }[] };
+      // A position within the snapshot is marked as such: the stream has none yet.
+      if (offsets.some(({ offset }) => offset !== null && offset['pos'] !== undefined && !('snapshot' in offset))) return;
+      if (performance.now() > end) throw new Error(`connector ${name} has noted no position after ${STATE_DEADLINE_MS} ms: ${JSON.stringify(offsets)}`);
+      await sleep(POLL_MS);
+    }
   }
 
   async untilState(name: string, wanted: 'RUNNING' | 'STOPPED'): Promise<void> {

@@ -22,7 +22,7 @@ export interface CpuProfile {
 
 /** The first rule that fits the file of a function, or else that of its nearest caller that has one, says what kind of work it is. */
 const RULES: readonly (readonly [RegExp, Kind])[] = [
-  [/zongji|cdc\/capture\/(binlog|row-values|transaction-assembler)/, 'decoding'],
+  [/cdc\/capture\/(binlog|row-values|transaction-assembler)/, 'decoding'],
   [/cdc\/transport\/change-producer|shared\/kafka\/producer|kafkajs\/src\/(producer|protocol\/requests\/produce|protocol\/(recordBatch|message))/, 'sending'],
   [/shared\/kafka\/(consumer|group-member)|kafkajs\/src\/(consumer|protocol\/requests\/fetch)|cdc\/apply\/pending/, 'receiving'],
   [/node:internal\/(?:modules|bootstrap|deps)|^wasm:/, 'start-up'],

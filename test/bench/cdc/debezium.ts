@@ -24,6 +24,7 @@ export async function attachDebezium({ mysql: source, broker, kafkaPid }: Source
   // The first start notes the source's schema and position of now.
   await connect.put('source', sourceConfig(source, broker));
   await connect.put('sink', sinkConfig(target));
+  await connect.untilPositioned('source');
   for (const name of ['source', 'sink']) await connect.stopConnector(name);
   return {
     name: 'debezium',
@@ -65,6 +66,8 @@ function sourceConfig(source: TestMysql, broker: string): ConnectorConfig {
     'schema.history.internal.kafka.topic': 'dbz.history',
     'snapshot.mode': 'no_data',
     'poll.interval.ms': 10,
+    // Without a change there would be no position to note.
+    'heartbeat.interval.ms': 1_000,
     'max.batch.size': BATCH_ROWS,
     'max.queue.size': BATCH_ROWS * 8,
     'topic.creation.default.partitions': 1,
