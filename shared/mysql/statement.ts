@@ -89,7 +89,7 @@ function answerOf(connection: Connection, sql: string, params: readonly unknown[
   });
 }
 
-/** The first words, in one line: enough to find the statement, too short to carry data. */
+/** The first words, in one line, without the values in them: enough to find the statement, and nobody's data. */
 function summary(sql: string): string {
-  return sql.slice(0, 200).replaceAll(/\s+/g, ' ').trim().slice(0, 60);
+  return sql.slice(0, 200).replaceAll(/'(?:[^'\\]|\\.|'')*(?:'|$)/g, "'…'").replaceAll(/\s+/g, ' ').trim().slice(0, 60);
 }

@@ -85,6 +85,7 @@ describe('a deployment of two regions', () => {
           router: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as string, dashboard: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as string,
           mysql: { host: '127.0.0.1', port: expect.any(Number) as number, user: 'tandem_operator', password: expect.any(String) as string, database: 'tandem' },
           redis: expect.stringMatching(/^127\.0\.0\.1:\d+$/) as string, kafka: expect.stringMatching(/^127\.0\.0\.1:\d+$/) as string,
+          cdc: { capture: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as string, apply: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as string },
         },
       });
     }
