@@ -46,31 +46,35 @@ async function dataTemplate(program: MysqlProgram, cache: string): Promise<strin
   if (existsSync(template)) return template;
   await mkdir(path.dirname(template), { recursive: true, mode: PRIVATE_DIR });
   const draft = await mkdtemp(`${template}.draft-`);
+  // A server that starts clears its tmpdir of temporary tables, those of another one that is at work in there included.
+  const temporary = await mkdtemp(`${template}.tmp-`);
   try {
-    if (program.engine === 'mariadb') await initialiseMariadb(program, draft);
-    else await initialiseMysql(program, draft);
+    if (program.engine === 'mariadb') await initialiseMariadb(program, draft, temporary);
+    else await initialiseMysql(program, draft, temporary);
     await rename(draft, template);
   } catch (e) {
     await rm(draft, { recursive: true, force: true });
     if (isTandemError(e) || !existsSync(template)) throw e;
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
   }
   return template;
 }
 
-async function initialiseMysql({ mysqld }: MysqlProgram, data: string): Promise<void> {
-  await runOnce(mysqld, ['--no-defaults', '--initialize-insecure', `--datadir=${data}`, ...asRoot(), '--innodb-redo-log-capacity=16M'], '');
+async function initialiseMysql({ mysqld }: MysqlProgram, data: string, temporary: string): Promise<void> {
+  await runOnce(mysqld, ['--no-defaults', '--initialize-insecure', `--datadir=${data}`, `--tmpdir=${temporary}`, ...asRoot(), '--innodb-redo-log-capacity=16M'], '');
   for (const name of await readdir(data)) {
     if (name === 'auto.cnf' || name.endsWith('.pem')) await rm(path.join(data, name));
   }
 }
 
-async function initialiseMariadb({ mysqld }: MysqlProgram, data: string): Promise<void> {
+async function initialiseMariadb({ mysqld }: MysqlProgram, data: string, temporary: string): Promise<void> {
   const share = mariadbShare(mysqld);
   const prefix = existsSync(path.join(share, `mariadb_${MARIADB_SCRIPTS[0]}`)) ? 'mariadb_' : 'mysql_';
   const scripts = await Promise.all(MARIADB_SCRIPTS.map((name) => readFile(path.join(share, prefix + name), 'utf8')));
   // One statement a line at the start: --bootstrap reads lines. The variables are those the scripts ask for.
   const head = 'CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\nSET @skip_auth_anonymous=1;\n';
-  const args = ['--no-defaults', '--bootstrap', `--datadir=${data}`, ...asRoot(), `--lc-messages-dir=${share}`,
+  const args = ['--no-defaults', '--bootstrap', `--datadir=${data}`, `--tmpdir=${temporary}`, ...asRoot(), `--lc-messages-dir=${share}`,
     '--innodb-log-file-size=16M', '--innodb-buffer-pool-size=32M', '--enforce-storage-engine=', '--max-allowed-packet=8M', '--log-warnings=0'];
   await runOnce(mysqld, args, head + scripts.join('\n'));
 }
