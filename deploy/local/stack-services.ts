@@ -16,6 +16,11 @@ import type { StackInput } from './stack-input.ts';
 import { REPO_ROOT } from './state-dir.ts';
 import type { ProcessSpec } from './supervisor/process-spec.ts';
 
+/**
+ * For glibc's allocator: one heap for each thread would double what a small process holds, and a threshold that it raises by itself would
+ * keep every large buffer that was freed.
+ */
+export const MEMORY_ENV = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576', MALLOC_TRIM_THRESHOLD_: '1048576' } as const;
 /** One of these each: small enough that eighteen of them fit, large enough for a full day of trips. */
 export const NODE_MEMORY_ARGS = ['--max-old-space-size=192', '--max-semi-space-size=4'];
 const STOP_SLACK_MS = 2_000;
@@ -112,8 +117,7 @@ function serviceProcess(input: StackInput, region: string, service: Service, aft
       ...(service.grpc === undefined ? {} : { TANDEM_GRPC_PORT: String(ports[service.grpc]) }),
       TANDEM_ETCD: etcdEndpoints(plan, region).join(','),
       TANDEM_JWT_PUBLIC_KEY: Buffer.from(JSON.stringify(secrets.jwt.publicJwk)).toString('base64url'),
-      // One heap of glibc's for each thread would double what a small process holds.
-      MALLOC_ARENA_MAX: '2',
+      ...MEMORY_ENV,
       NODE_COMPILE_CACHE: path.join(dirs.cache, 'node'),
       ...service.env,
     },

@@ -8,7 +8,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import path from 'node:path';
-import { NODE_MEMORY_ARGS } from '../../deploy/local/stack-services.ts';
+import { MEMORY_ENV, NODE_MEMORY_ARGS } from '../../deploy/local/stack-services.ts';
 import { freePort } from '../harness/free-port.ts';
 import type { TestEtcd } from '../harness/etcd.ts';
 import { PARTITIONS, REGIONS, SIDES, other } from './twin.ts';
@@ -76,7 +76,7 @@ function processOf({ part, side, env, region, isSupervised }: Spec): CdcProcess 
   let ownEnds = 0;
   const start = (): void => {
     const started = spawn(SETPRIV, ['--pdeathsig', 'KILL', '--', process.execPath, ...NODE_MEMORY_ARGS, `${ROOT}cdc/${part}/main.ts`], {
-      env: { PATH: process.env['PATH'] ?? '', ...env }, stdio: ['ignore', log, log],
+      env: { PATH: process.env['PATH'] ?? '', ...MEMORY_ENV, ...env }, stdio: ['ignore', log, log],
     });
     child = started;
     started.on('exit', (_code, signal) => {

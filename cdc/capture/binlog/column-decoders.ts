@@ -4,6 +4,7 @@
  * Invariant: a type either has exactly one wire form here or is refused by table and column when its first table map comes
  * by (capture-unreadable); nothing is guessed.
  */
+import { collectGarbage } from '../../../shared/kernel/collect-garbage.ts';
 import { TandemError } from '../../../shared/kernel/tandem-error.ts';
 import { shortestFloat } from '../../change/numbers.ts';
 import { decodingOf } from './charsets.ts';
@@ -21,6 +22,7 @@ export type ColumnDecoder = (row: RowText) => void;
 /** The longest: a DECIMAL(65,30) with sign, point and quotes, or a double. */
 export const FIXED_TEXT_BYTES_MAX = 80;
 
+const LARGE_JSON_BYTES = 4 * 1024 * 1024;
 const [QUOTE, MINUS] = [0x22, 0x2d];
 const EMPTY_TEXT = Buffer.from('""');
 
@@ -173,7 +175,12 @@ function json(lengthBytes: number): ColumnDecoder {
   return (row) => {
     const start = row.pos + lengthBytes;
     row.pos = start + row.src.readUIntLE(row.pos, lengthBytes);
-    row.text(jsonText(row.src.subarray(start, row.pos)));
+    const isLarge = row.pos - start > LARGE_JSON_BYTES;
+    const text = jsonText(row.src.subarray(start, row.pos));
+    // Each step leaves garbage of its size, and the row's other image may still be to come.
+    if (isLarge) collectGarbage();
+    row.text(text);
+    if (isLarge) collectGarbage();
   };
 }
 

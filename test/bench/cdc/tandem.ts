@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import path from 'node:path';
 import { ensureChangeTopic } from '../../../cdc/transport/topic.ts';
 import { probeHttp } from '../../../deploy/local/servers/probes.ts';
-import { NODE_MEMORY_ARGS } from '../../../deploy/local/stack-services.ts';
+import { MEMORY_ENV, NODE_MEMORY_ARGS } from '../../../deploy/local/stack-services.ts';
 import { REPO_ROOT } from '../../../deploy/local/state-dir.ts';
 import { openKafka } from '../../../shared/kafka/kafka.ts';
 import type { MysqlConfig } from '../../../shared/mysql/database.ts';
@@ -34,7 +34,7 @@ export async function attachTandem({ mysql: source, broker, kafkaPid }: Source):
   await makeTopic(broker);
   const shared = {
     TANDEM_REGIONS: `east=${SOURCE_ORIGIN},west=${TARGET_ORIGIN}`, TANDEM_ETCD: etcd.endpoints.join(','), TANDEM_LOG_LEVEL: 'warn',
-    TANDEM_CHANGE_PARTITIONS: String(PARTITIONS), TANDEM_KAFKA: broker, TANDEM_PEER_KAFKA: broker, MALLOC_ARENA_MAX: '2',
+    TANDEM_CHANGE_PARTITIONS: String(PARTITIONS), TANDEM_KAFKA: broker, TANDEM_PEER_KAFKA: broker, ...MEMORY_ENV,
     TANDEM_JWT_PUBLIC_KEY: publicKey(),
   };
   const ports: Record<Part, number> = { capture: await freePort(), apply: await freePort() };

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NODE_MEMORY_ARGS } from '../../../deploy/local/stack-services.ts';
+import { MEMORY_ENV, NODE_MEMORY_ARGS } from '../../../deploy/local/stack-services.ts';
 import { encodeChange } from '../../../cdc/change/codec.ts';
 import { REGIONS, until } from '../../cdc/twin.ts';
 import { freePort } from '../../harness/free-port.ts';
@@ -39,7 +39,7 @@ describe.each(await engines())('a large transaction on %s', (engine) => {
     const child = spawn('/usr/bin/setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, ...NODE_MEMORY_ARGS, `${ROOT}cdc/apply/main.ts`], {
       stdio: ['ignore', openSync(log, 'a'), openSync(log, 'a')],
       env: {
-        PATH: process.env['PATH'] ?? '', TANDEM_REGION: 'west', TANDEM_REGIONS: String(REGIONS), TANDEM_INSTANCE: 'apply-west-1', TANDEM_HTTP_PORT: String(await freePort()),
+        PATH: process.env['PATH'] ?? '', ...MEMORY_ENV, TANDEM_REGION: 'west', TANDEM_REGIONS: String(REGIONS), TANDEM_INSTANCE: 'apply-west-1', TANDEM_HTTP_PORT: String(await freePort()),
         TANDEM_ETCD: '127.0.0.1:1', TANDEM_MYSQL_HOST: login.host, TANDEM_MYSQL_PORT: String(login.port), TANDEM_MYSQL_USER: login.user, TANDEM_MYSQL_PASSWORD: login.password,
         TANDEM_KAFKA: rig.kafka.broker, TANDEM_PEER_KAFKA: rig.kafka.broker, TANDEM_JWT_PUBLIC_KEY: PUBLIC_KEY,
       },

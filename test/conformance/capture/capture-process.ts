@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { NODE_MEMORY_ARGS } from '../../../deploy/local/stack-services.ts';
+import { MEMORY_ENV, NODE_MEMORY_ARGS } from '../../../deploy/local/stack-services.ts';
 import type { TestEtcd } from '../../harness/etcd.ts';
 import { freePort } from '../../harness/free-port.ts';
 import { REGIONS } from '../../cdc/twin.ts';
@@ -28,7 +28,7 @@ export async function startCaptureProcess({ mysql, broker }: Pick<Solo, 'mysql' 
   const log = openSync(path.join(mysql.dir, 'capture.log'), 'a');
   const child: ChildProcess = spawn(SETPRIV, ['--pdeathsig', 'KILL', '--', process.execPath, ...NODE_MEMORY_ARGS, `${ROOT}cdc/capture/main.ts`], {
     env: {
-      PATH: process.env['PATH'] ?? '', TANDEM_REGION: 'east', TANDEM_REGIONS: String(REGIONS), TANDEM_INSTANCE: 'capture-east-1', TANDEM_HTTP_PORT: String(httpPort),
+      PATH: process.env['PATH'] ?? '', ...MEMORY_ENV, TANDEM_REGION: 'east', TANDEM_REGIONS: String(REGIONS), TANDEM_INSTANCE: 'capture-east-1', TANDEM_HTTP_PORT: String(httpPort),
       TANDEM_ETCD: etcd.endpoints.join(','), TANDEM_CHANGE_PARTITIONS: String(PARTITIONS), TANDEM_KAFKA: broker.broker,
       TANDEM_MYSQL_HOST: login.host, TANDEM_MYSQL_PORT: String(login.port), TANDEM_MYSQL_USER: login.user, TANDEM_MYSQL_PASSWORD: login.password,
     },

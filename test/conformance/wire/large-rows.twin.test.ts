@@ -141,12 +141,13 @@ describe.each(await engines())('the capture process on %s', (engine) => {
       const idleMib = residentMib('VmRSS');
       for (let id = 11; id <= 14; id += 1) {
         await east.sql.execute(
-          `INSERT INTO fare_cards (id, unit, version, body, effective_from) VALUES (${id}, 1, ${id}, JSON_QUOTE(REPEAT('fare', ${4 * MIB - 1})), NOW(3))`,
+          `INSERT INTO idempotency_keys (id, unit, account_id, idem_key, request_hash, status, locked_until, response_body)
+           VALUES (${id}, 1, 1, 'key ${id}', 'hash', 'done', NOW(3), REPEAT('fare', ${4 * MIB - 1}))`,
         );
-        await east.sql.execute(`UPDATE fare_cards SET body = JSON_QUOTE(REPEAT('card', ${4 * MIB - 1})) WHERE id = ${id}`);
+        await east.sql.execute(`UPDATE idempotency_keys SET response_body = REPEAT('card', ${4 * MIB - 1}) WHERE id = ${id}`);
       }
       await until('the last update on the west side', async () => {
-        const [row] = await twin.west.sql.query<{ n: number }>(`SELECT COUNT(*) AS n FROM fare_cards WHERE id BETWEEN 11 AND 14 AND JSON_UNQUOTE(body) LIKE 'card%'`);
+        const [row] = await twin.west.sql.query<{ n: number }>(`SELECT COUNT(*) AS n FROM idempotency_keys WHERE id BETWEEN 11 AND 14 AND response_body LIKE 'card%'`);
         return Number(row?.n) === 4;
       }, CASE_MS);
       const peakMib = residentMib('VmHWM');
