@@ -62,7 +62,7 @@ export class TableCatalog {
   /** Null for a table that was retired here. Throws apply-schema-behind (details: table, columns) after having looked again. */
   async tableOf(connection: RawConnection, change: Change): Promise<TargetTable | null> {
     const known = this.#tables.get(change.table);
-    if (known !== undefined && fits(known, change) && nullsRefused(known, change).length === 0) return known;
+    if (known !== undefined && fits(known, change) && !known.notNull.some((column) => change.after?.[column] === null)) return known;
     await this.reload(connection);
     const table = this.#tables.get(change.table);
     if (table === undefined && this.#retiredTables.has(change.table)) return null;

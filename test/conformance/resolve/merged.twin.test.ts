@@ -5,10 +5,11 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConflictRules } from '../../../shared/schema/conflict-rules-file.ts';
 import { engines } from '../../harness/mysql.ts';
-import { SIDES, startTwin } from '../../cdc/twin.ts';
+import { startTwin } from '../../cdc/twin.ts';
 import type { Twin } from '../../cdc/twin.ts';
-import { conflictsOf, play } from './played.ts';
-import type { Case, Seen } from './played.ts';
+import { describePlays } from './play-suite.ts';
+import { conflictsOf } from './played.ts';
+import type { Case } from './played.ts';
 
 /** A ride as booked, with what the cases look at to choose. */
 function ride(id: string, { status = 'requested', quote = id, fare = 100 }: { status?: string; quote?: string; fare?: number } = {}): string {
@@ -126,24 +127,7 @@ describe.each(await engines())('merged tables on %s', (engine) => {
     await twin?.[Symbol.asyncDispose]();
   });
 
-  describe.each([['east', 10_000], ['west', 20_000]] as const)('the %s hears first', (first, base) => {
-    let seen: Map<string, Seen>;
-    beforeAll(async () => {
-      seen = await play(twin, { table: 'rides', show: SHOW, cases: CASES, first, base });
-    });
-
-    it.each(CASES.map((each) => [each.name, each] as const))('%s', (name, { rows, conflicts, and }) => {
-      const found = seen.get(name) as Seen;
-      for (const side of SIDES) expect(found.rows[side], side).toEqual(rows);
-      expect(found.versions.east).toEqual(found.versions.west);
-      if (conflicts !== undefined) expect(conflictsOf(found)).toEqual(conflicts.toSorted());
-      and?.(found, String);
-    });
-
-    it('both regions are the same to the last column, _merge included', async () => {
-      expect(await twin.west.everything()).toEqual(await twin.east.everything());
-    });
-  });
+  describePlays(() => twin, { table: 'rides', show: SHOW, cases: CASES });
 
   it.each([
     ['status', "status = 'requested'", "status = 'onboard'"], ['event_seq', 'event_seq = 3', 'event_seq = 9'],

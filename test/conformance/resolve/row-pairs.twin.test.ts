@@ -1,10 +1,10 @@
 /** Two regions write the same row without seeing each other: every pair of what they can do, in both orders of arrival. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engines } from '../../harness/mysql.ts';
-import { SIDES, startTwin } from '../../cdc/twin.ts';
+import { startTwin } from '../../cdc/twin.ts';
 import type { Twin } from '../../cdc/twin.ts';
-import { conflictsOf, play } from './played.ts';
-import type { Case, Seen } from './played.ts';
+import { describePlays } from './play-suite.ts';
+import type { Case } from './played.ts';
 
 const NOTES = `CREATE TABLE notes (
   id BIGINT NOT NULL PRIMARY KEY, body VARCHAR(40) NOT NULL, n INT NOT NULL DEFAULT 0, unit TINYINT UNSIGNED NOT NULL DEFAULT 3,
@@ -221,24 +221,7 @@ describe.each(await engines())('rows on %s', (engine) => {
     await twin?.[Symbol.asyncDispose]();
   });
 
-  describe.each([['east', 10_000], ['west', 20_000]] as const)('the %s hears first', (first, base) => {
-    let seen: Map<string, Seen>;
-    beforeAll(async () => {
-      seen = await play(twin, { table: 'notes', show: 'body', cases: CASES, first, base });
-    });
-
-    it.each(CASES.map((each) => [each.name, each] as const))('%s', (name, { rows, conflicts, and }) => {
-      const found = seen.get(name) as Seen;
-      for (const side of SIDES) expect(found.rows[side], side).toEqual(rows);
-      expect(found.versions.east).toEqual(found.versions.west);
-      if (conflicts !== undefined) expect(conflictsOf(found)).toEqual(conflicts.toSorted());
-      and?.(found, String);
-    });
-
-    it('both regions are the same to the last column', async () => {
-      expect(await twin.west.everything()).toEqual(await twin.east.everything());
-    });
-
+  describePlays(() => twin, { table: 'notes', show: 'body', cases: CASES }, () => {
     it('a conflict that both regions met has one id in both', async () => {
       const [east, west] = [await twin.east.conflicts(), await twin.west.conflicts()];
       const ids = new Set(east.map((conflict) => conflict['id']));

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engines } from '../../harness/mysql.ts';
 import { SIDES, startTwin } from '../../cdc/twin.ts';
 import type { Twin } from '../../cdc/twin.ts';
-import { conflictsOf, play } from './played.ts';
-import type { Case, Seen } from './played.ts';
+import { describePlays } from './play-suite.ts';
+import type { Case } from './played.ts';
 
 /** Letter case and trailing spaces mean nothing in its keys. */
 const SEATS = `CREATE TABLE seats (
@@ -196,24 +196,7 @@ describe.each(await engines())('unique values on %s', (engine) => {
     await twin?.[Symbol.asyncDispose]();
   });
 
-  describe.each([['east', 10_000], ['west', 20_000]] as const)('the %s hears first', (first, base) => {
-    let seen: Map<string, Seen>;
-    beforeAll(async () => {
-      seen = await play(twin, { table: 'seats', show: SHOW, cases: CASES, first, base });
-    });
-
-    it.each(CASES.map((each) => [each.name, each] as const))('%s', (name, { rows, conflicts, and }) => {
-      const found = seen.get(name) as Seen;
-      for (const side of SIDES) expect(found.rows[side], side).toEqual(rows);
-      expect(found.versions.east).toEqual(found.versions.west);
-      if (conflicts !== undefined) expect(conflictsOf(found)).toEqual(conflicts.toSorted());
-      and?.(found, String);
-    });
-
-    it('both regions are the same to the last column', async () => {
-      expect(await twin.west.everything()).toEqual(await twin.east.everything());
-    });
-  });
+  describePlays(() => twin, { table: 'seats', show: SHOW, cases: CASES });
 
   it('foreign keys out of order: a child in another partition than its parent arrives whichever comes first', async () => {
     await Promise.all(SIDES.map((side) => twin.of(side).stopApply()));
